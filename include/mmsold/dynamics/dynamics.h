@@ -1,0 +1,91 @@
+/* Ways of moving, behind one table of functions; one file per way. */
+#ifndef MMSOLD_DYNAMICS_DYNAMICS_H
+#define MMSOLD_DYNAMICS_DYNAMICS_H
+
+#include "mmsold/base/status.h"
+#include "mmsold/ensemble/ensemble.h"
+#include "mmsold/field/field.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum mms_method { MMS_METHOD_MMSOLD } mms_method;
+
+/* How a step of overdamped Langevin dynamics is discretised (ALGORITHMS 3). */
+typedef enum mms_scheme {
+  MMS_SCHEME_LM,           /* Leimkuhler-Matthews, the paper's */
+  MMS_SCHEME_LM_CORRECTED, /* the same with drift step h/(1 + h/2) */
+  MMS_SCHEME_EM,           /* Euler-Maruyama */
+  MMS_SCHEME_EXPONENTIAL   /* the linear pull solved exactly; stable at every h */
+} mms_scheme;
+
+/* What the `sampler:` section says. */
+typedef struct mms_sampler_options {
+  mms_method method;
+  int64_t particles;
+  int64_t steps;
+  double step_size;    /* h; looked at unless step_size_auto */
+  bool step_size_auto; /* half the bound for LM, LM-corrected and EM; the bound for exponential */
+  mms_scheme scheme;
+  mms_retraction retraction;
+  uint64_t seed;
+} mms_sampler_options;
+
+/* What a caller asks of a step; the requests travel in the step's own all-reduce. */
+typedef struct mms_step_request {
+  bool stop;       /* this rank was asked to stop */
+  bool checkpoint; /* this rank was asked to write a checkpoint */
+} mms_step_request;
+
+/* What a step tells. Defects are those of the state before the step (they come free with its
+ * reduction); mean_potential and drift belong to the same state. */
+typedef struct mms_step_report {
+  double mean_defect, covariance_defect;
+  double mean_potential; /* average of V over all particles; order-independent */
+  double drift;          /* root mean square of the increment W */
+  bool stop, checkpoint; /* some rank was asked to; alike on all ranks */
+  bool repaired;
+  double seconds_field, seconds_reduce, seconds_algebra;
+} mms_step_report;
+
+/* Everything a way of moving stands on; borrowed. */
+typedef struct mms_dynamics_context {
+  const mms_team *team;
+  const mms_training *training;
+  mms_score_options score;
+  mms_sampler_options sampler;
+} mms_dynamics_context;
+
+typedef struct mms_dynamics mms_dynamics;
+
+/* Build target, field, ensemble and constraint. Collective; agreed. MMS_ERR_INPUT for P <= d and all
+ * that makes the configuration impossible. Allocates everything a step needs. */
+mms_status mms_dynamics_create(mms_dynamics **dynamics, const mms_dynamics_context *context, mms_error *error);
+/* Collective; sets *dynamics to NULL; fine on NULL. */
+void mms_dynamics_free(mms_dynamics **dynamics);
+
+/* Put the particles at their start; step becomes 0. Collective; agreed. */
+mms_status mms_dynamics_start(mms_dynamics *dynamics, mms_error *error);
+/* Take over Y as it is in the ensemble (a checkpoint was read into it) as the state after `step` steps. Local. */
+void mms_dynamics_resume(mms_dynamics *dynamics, int64_t step);
+
+/* One step. Collective; exactly one all-reduce (two where a repair is needed); allocates nothing.
+ * MMS_ERR_NUMERIC names the first bad particle of the lowest rank that saw one, and the likely cause
+ * (h as a share of the bound); all ranks return alike and the state is the last good one. */
+mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *request, mms_step_report *report,
+                             mms_error *error);
+
+/* Defects of the state as it stands. Collective. */
+mms_status mms_dynamics_measure(mms_dynamics *dynamics, double *mean_defect, double *covariance_defect,
+                                mms_error *error);
+
+int64_t mms_dynamics_steps_done(const mms_dynamics *dynamics);
+double mms_dynamics_step_size(const mms_dynamics *dynamics); /* h in use */
+const mms_target *mms_dynamics_target(const mms_dynamics *dynamics);
+const mms_field *mms_dynamics_field(const mms_dynamics *dynamics);
+mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics);
+int64_t mms_dynamics_bytes(const mms_dynamics *dynamics); /* private memory of this rank */
+
+/* The names of a scheme as the configuration writes it ("lm", "lm-corrected", ...). Local. */
+const char *mms_scheme_name(mms_scheme scheme);
+
+#endif

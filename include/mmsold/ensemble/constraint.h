@@ -1,0 +1,81 @@
+/* The moment constraint: one all-reduce puts the ensemble back on the manifold
+ *     Yᵀ1 = 0,  YᵀY = P I      (ALGORITHMS 2 and 3; the paper's projection and QR retraction).
+ *
+ * With W the unprojected increment, the step Y ← retract(Y + Π_Y(W)) needs only
+ *     1ᵀY, 1ᵀW, C = YᵀW, S = WᵀW, D = YᵀY:
+ *     A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,
+ *     Gram = AᵀDA + AᵀC + CᵀA + S − P m mᵀ = RᵀR P,   Y ← Y (A R⁻¹) + (W − 1mᵀ) R⁻¹.
+ * D and 1ᵀY are summed too, so that rounding never builds up over steps. The polar retraction
+ * replaces R⁻¹ by (Gram/P)^{-1/2}. */
+#ifndef MMSOLD_ENSEMBLE_CONSTRAINT_H
+#define MMSOLD_ENSEMBLE_CONSTRAINT_H
+
+#include "mmsold/base/status.h"
+#include "mmsold/parallel/blocks.h"
+#include "mmsold/parallel/team.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum mms_retraction { MMS_RETRACTION_QR, MMS_RETRACTION_POLAR } mms_retraction;
+
+/* Indices of the counters that travel in the same all-reduce (summed over ranks). */
+enum {
+  MMS_COUNT_NONFINITE,  /* blocks that held a value that is not finite */
+  MMS_COUNT_FAILED,     /* ranks that failed locally in this step */
+  MMS_COUNT_STOP,       /* ranks asked to stop */
+  MMS_COUNT_CHECKPOINT, /* ranks asked to checkpoint */
+  MMS_COUNTERS
+};
+
+typedef struct mms_constraint mms_constraint;
+
+/* What is known after a reduction. */
+typedef struct mms_moments_report {
+  double mean_defect;       /* max |1ᵀY|/P of the Y that went in */
+  double covariance_defect; /* max |YᵀY/P − I| of the Y that went in */
+  double drift;             /* root mean square of W's entries */
+  double condition;         /* estimate of κ₁(R) */
+  bool repaired;            /* a second retraction was needed (see mms_constraint_apply) */
+  double seconds_reduce;    /* in the all-reduce, waiting included */
+  double seconds_algebra;   /* in moments, factorisation and update, of this step so far */
+} mms_moments_report;
+
+/* For P = particles in dimension d over `blocks`. Local; allocates all a step needs.
+ * MMS_ERR_INPUT where P <= d, with the reason. */
+mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
+                                 mms_retraction retraction, mms_error *error);
+void mms_constraint_free(mms_constraint **constraint);
+
+/* Begin a step: clear the sums. Local. */
+void mms_constraint_begin(mms_constraint *constraint);
+/* Add one block's moments: y, w [rows][d]. Local; a block's arithmetic does not depend on the rank. */
+void mms_constraint_add(mms_constraint *constraint, int64_t rows, const double *y, const double *w);
+/* Add to a counter (MMS_COUNT_...). Local. */
+void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amount);
+
+/* The one all-reduce of a step, then the d × d work, the same on every rank. Collective.
+ * MMS_ERR_NUMERIC on all ranks alike where a block was refused as not finite or too large, or
+ * Gram is not positive definite; the caller adds which particle and the likely cause. The
+ * counters are readable also on failure. */
+mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *team, mms_error *error);
+int64_t mms_constraint_counter(const mms_constraint *constraint, int counter);
+
+/* Y ← Y (A R⁻¹) + (W − 1mᵀ) R⁻¹ for all local rows, y and w [n_local][d], w is destroyed. Where the
+ * condition of R would leave a defect above 1e-13 (huge steps only; decided from the reduced
+ * numbers, so alike on all ranks) a second retraction with its own all-reduce follows. Collective. */
+mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,
+                                mms_error *error);
+
+/* Put any Y [n_local][d] on the manifold (the start of a run): centre and retract, twice. work:
+ * [n_local][d]. Collective. MMS_ERR_NUMERIC where the rows do not span d dimensions. */
+mms_status mms_constraint_retract(mms_constraint *constraint, const mms_team *team, double *y, double *work,
+                                  mms_error *error);
+
+/* Defects of y as it stands now. Collective: one all-reduce. */
+mms_status mms_constraint_measure(mms_constraint *constraint, const mms_team *team, const double *y,
+                                  double *mean_defect, double *covariance_defect, mms_error *error);
+
+mms_moments_report mms_constraint_report(const mms_constraint *constraint);
+int64_t mms_constraint_bytes(const mms_constraint *constraint);
+
+#endif

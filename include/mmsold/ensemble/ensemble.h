@@ -1,0 +1,35 @@
+/* The particles of this rank, in manifold coordinates. */
+#ifndef MMSOLD_ENSEMBLE_ENSEMBLE_H
+#define MMSOLD_ENSEMBLE_ENSEMBLE_H
+
+#include "mmsold/base/status.h"
+#include "mmsold/ensemble/constraint.h"
+#include "mmsold/ensemble/target.h"
+#include "mmsold/parallel/blocks.h"
+#include "mmsold/parallel/team.h"
+#include "mmsold/training/training.h"
+
+/* Owns y. */
+typedef struct mms_ensemble {
+  mms_blocks blocks;
+  int64_t dim;
+  double *y; /* Y: [n_local][d] */
+} mms_ensemble;
+
+/* Rows per block, from the configuration alone (law 1): a power of two in 16 … 256, the
+ * largest that still leaves 64 blocks, or 16. Local. */
+int64_t mms_ensemble_block_size(int64_t particles);
+
+/* Room for `particles` over the team. Local. */
+mms_status mms_ensemble_create(mms_ensemble *ensemble, const mms_team *team, int64_t particles, int64_t dim,
+                               mms_error *error);
+void mms_ensemble_free(mms_ensemble *ensemble);
+
+/* The start (ALGORITHMS 2): each particle at a training point picked uniformly with
+ * replacement plus δ N(0, I), mapped to Y and put on the manifold. work: [n_local][d].
+ * Collective; agreed. */
+mms_status mms_ensemble_start(mms_ensemble *ensemble, const mms_team *team, const mms_training *training,
+                              const mms_target *target, mms_constraint *constraint, uint64_t seed, double *work,
+                              mms_error *error);
+
+#endif

@@ -1,0 +1,41 @@
+/* The target moments and the coordinates they define (ALGORITHMS 2):
+ *     μ* = mean(X),  Σ* = cov(X, 1/n) + δ²I,   Z = 1 μ*ᵀ + Y Lᵀ,   L Lᵀ = Σ*.   */
+#ifndef MMSOLD_ENSEMBLE_TARGET_H
+#define MMSOLD_ENSEMBLE_TARGET_H
+
+#include "mmsold/base/matrix.h"
+#include "mmsold/base/status.h"
+#include "mmsold/parallel/team.h"
+#include "mmsold/training/training.h"
+
+/* Which factor L of Σ*: the lower Cholesky factor L* of the paper, or Q Λ^{1/2} from the
+ * eigenvectors (columns in descending order of eigenvalue), which the exponential scheme needs. */
+typedef enum mms_factor { MMS_FACTOR_CHOLESKY, MMS_FACTOR_EIGEN } mms_factor;
+
+/* Owns its arrays. The same bits on every rank (computed on rank 0 and broadcast). */
+typedef struct mms_target {
+  int64_t dim;      /* d */
+  double bandwidth; /* δ */
+  mms_factor kind;
+  mms_matrix mean;        /* [1][d]  μ* */
+  mms_matrix covariance;  /* [d][d]  Σ* */
+  mms_matrix factor;      /* [d][d]  L */
+  mms_matrix inverse;     /* [d][d]  L⁻¹ */
+  mms_matrix eigenvalues; /* [1][d] of Σ*, descending */
+  double step_bound;      /* 2 δ²/λmax(Σ*): LM and EM are linearly stable below it (ALGORITHMS 3) */
+} mms_target;
+
+/* Collective; agreed. MMS_ERR_INPUT where Σ* is singular in floating point (λmin(Σ*) below
+ * d·1e-13·λmax: constant columns with a bandwidth too small for the data's scale), with both
+ * eigenvalues and what bandwidth would do. */
+mms_status mms_target_create(mms_target *target, const mms_team *team, const mms_training *training, double bandwidth,
+                             mms_factor kind, mms_error *error);
+void mms_target_free(mms_target *target);
+
+/* Z [rows][d] = 1 μ*ᵀ + Y Lᵀ, and Y = (Z − 1 μ*ᵀ) L⁻ᵀ. Local; in and out may be the same array. */
+void mms_target_positions(const mms_target *target, int64_t rows, const double *y, double *z);
+void mms_target_coordinates(const mms_target *target, int64_t rows, const double *z, double *y);
+/* Gradient in Y from the gradient in Z: G_Y = G_Z L (not Lᵀ: dZ = dY Lᵀ). Local. */
+void mms_target_pull_back(const mms_target *target, int64_t rows, const double *gradient_z, double *gradient_y);
+
+#endif

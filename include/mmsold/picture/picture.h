@@ -1,0 +1,43 @@
+/* Pictures from arrays: image sheets through libpng, charts through gnuplot. Local. Files are
+ * written under a temporary name and renamed; the suffix says the format (.png; charts also .pdf and .svg). */
+#ifndef MMSOLD_PICTURE_PICTURE_H
+#define MMSOLD_PICTURE_PICTURE_H
+
+#include "mmsold/base/matrix.h"
+#include "mmsold/base/status.h"
+#include <stdint.h>
+
+/* One band of a sheet: `images` [count][rows·cols] grey, 0 black … 1 white (values outside are
+ * clipped to [0, 1] here, and nowhere else), with a label drawn above it. */
+typedef struct mms_sheet_band {
+  const char *label;
+  const mms_matrix *images;
+} mms_sheet_band;
+
+/* Bands one under another, `columns` images to a row, each band label in a built-in bitmap font; images
+ * magnified by an integer (nearest neighbour) so that they can be seen. 8-bit grey PNG. */
+mms_status mms_picture_sheet(const char *path, const mms_sheet_band *bands, int64_t band_count, int64_t image_rows,
+                             int64_t image_columns, int64_t columns, mms_error *error);
+
+typedef enum mms_mark { MMS_MARK_POINTS, MMS_MARK_LINES } mms_mark;
+
+/* One series of a chart: xy [n][2]. */
+typedef struct mms_series {
+  const char *label;
+  const mms_matrix *xy;
+  mms_mark mark;
+} mms_series;
+
+typedef struct mms_chart {
+  const char *title, *x_label, *y_label;
+  int log_x, log_y;
+  int equal_axes; /* same scale on both axes (scatter of positions) */
+} mms_chart;
+
+/* A chart of one or more panels side by side (`panel_of` [series_count] gives each series' panel, NULL: all in one;
+ * charts: [panels]). Colour-blind-safe colours (Okabe-Ito), legend, axis labels. The numbers are written beside the
+ * picture as PATH.csv. MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it. */
+mms_status mms_picture_chart(const char *path, const mms_chart *charts, int64_t panels, const mms_series *series,
+                             const int64_t *panel_of, int64_t series_count, mms_error *error);
+
+#endif

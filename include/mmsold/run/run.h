@@ -1,0 +1,45 @@
+/* A run: start or go on, step to the end, trace, snapshots, checkpoints, an orderly stop. */
+#ifndef MMSOLD_RUN_RUN_H
+#define MMSOLD_RUN_RUN_H
+
+#include "mmsold/base/log.h"
+#include "mmsold/base/status.h"
+#include "mmsold/dynamics/dynamics.h"
+#include "mmsold/training/training.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum mms_precision { MMS_PRECISION_SINGLE, MMS_PRECISION_DOUBLE } mms_precision;
+
+/* What the `output:` section says. */
+typedef struct mms_output_options {
+  const char *directory;
+  mms_precision precision;   /* of /samples; /latent is always float64 */
+  int64_t snapshot_every;    /* steps; 0 = the end only */
+  int64_t trace_every;       /* steps; 0 = no trace */
+  double checkpoint_minutes; /* 0 = only at an orderly stop */
+  int64_t keep_checkpoints;
+} mms_output_options;
+
+typedef struct mms_run_request {
+  const mms_team *team;
+  mms_log *log;
+  mms_training_options training;
+  mms_score_options score;
+  mms_sampler_options sampler;
+  mms_output_options output;
+  const char *configuration; /* the resolved configuration as text; stored in every file */
+  double max_hours;          /* 0 = no limit */
+  bool fresh;                /* keep the old output aside and start over */
+} mms_run_request;
+
+/* Do everything but the steps: read the training set, size every array, and write the plan (backend and why,
+ * blocks, h as a share of its bound, memory per rank, estimated cost of a step) as text. *plan is
+ * freed with free(). Collective; agreed. */
+mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *error);
+
+/* The run itself. MMS_OK: finished, `samples.h5` written. MMS_STOPPED: stopped in order, the same request goes on.
+ * Collective; agreed. */
+mms_status mms_run(const mms_run_request *request, mms_error *error);
+
+#endif

@@ -1,0 +1,45 @@
+/* How far apart two point sets are (ALGORITHMS 9). All Local, row-major [n][d], the same d;
+ * MMS_ERR_INPUT where sizes make a quantity undefined, with the size needed. */
+#ifndef MMSOLD_STUDY_DISTANCES_H
+#define MMSOLD_STUDY_DISTANCES_H
+
+#include "mmsold/base/matrix.h"
+#include "mmsold/base/status.h"
+#include <stdint.h>
+
+/* Sliced Wasserstein-2: `directions` random unit vectors (512 is usual), exact 1-D distance of the
+ * two empirical quantile functions (also for unequal sizes), root of the mean square. */
+mms_status mms_sliced_wasserstein2(const mms_matrix *a, const mms_matrix *b, int64_t directions, uint64_t seed,
+                                   double *distance, mms_error *error);
+
+/* Kernel distance: unbiased MMD² with k(x, y) = (x·y/d + 1)³, mean over `subsets` subsets of
+ * `subset_size` points of each (100 and 50 are usual; subset_size 0: all points at once), and its standard error over
+ * subsets (0 for one). */
+mms_status mms_kernel_distance(const mms_matrix *a, const mms_matrix *b, int64_t subset_size, int64_t subsets,
+                               uint64_t seed, double *mmd2, double *standard_error, mms_error *error);
+
+/* `generated` against `real`, balls to the k-th nearest neighbour inside a set (k = 3):
+ * precision: share of generated inside some real ball; recall: share of real inside some generated ball
+ * (Kynkäänniemi et al. 2019); coverage: share of real whose own ball holds a generated point (Naeem et al. 2020). */
+typedef struct mms_manifold_scores {
+  double precision, recall, coverage;
+} mms_manifold_scores;
+mms_status mms_manifold_compare(const mms_matrix *generated, const mms_matrix *real, int64_t k,
+                                mms_manifold_scores *scores, mms_error *error);
+
+/* Share of generated points nearer to a training point than τ = the `percentile` (5; 1 for large sets)
+ * of nearest-neighbour distances inside the training set (linear interpolation between order statistics). */
+mms_status mms_duplicate_rate(const mms_matrix *generated, const mms_matrix *training, double percentile, double *rate,
+                              double *threshold, mms_error *error);
+
+/* Moment defect of points against a mean [d] and covariance [d][d]: ‖mean − μ‖∞ / √max diag Σ
+ * and ‖cov(1/P) − Σ‖max / max |Σ|; sums in compensated or exact arithmetic. */
+mms_status mms_moment_defect(const mms_matrix *points, const double *mean, const double *covariance,
+                             double *mean_defect, double *covariance_defect, mms_error *error);
+
+/* For each of `queries` the index of, and distance to, its nearest row of `points` (ties: lowest index).
+ * index, distance: [queries rows], either may be NULL. O(n) memory, blocked products, exact in the finish. */
+mms_status mms_nearest(const mms_matrix *queries, const mms_matrix *points, int64_t *index, double *distance,
+                       mms_error *error);
+
+#endif

@@ -1,0 +1,28 @@
+/* The field at given points, with standard errors (`mmsold evaluate`). */
+#ifndef MMSOLD_STUDY_EVALUATE_H
+#define MMSOLD_STUDY_EVALUATE_H
+
+#include "mmsold/base/log.h"
+#include "mmsold/base/status.h"
+#include "mmsold/field/field.h"
+#include "mmsold/parallel/team.h"
+#include "mmsold/training/training.h"
+#include <stdint.h>
+
+typedef struct mms_evaluate_request {
+  const mms_team *team;
+  mms_log *log;
+  mms_training_options training;
+  mms_score_options score;
+  uint64_t seed;             /* of the smoothing noise */
+  const char *points;        /* file source, rows in the sampler's coordinates */
+  const char *output;        /* FILE.h5; an existing one is refused */
+  const char *configuration; /* stored in the file */
+} mms_evaluate_request;
+
+/* Writes `/points` [n][d], `/U` [n], `/grad_U` [n][d], `/V`, `/grad_V`, `/V_stderr`, `/grad_V_stderr` (standard
+ * errors over antithetic pairs; 0 without smoothing, where V = U; NaN with a single pair). Points are split over the
+ * ranks in blocks; the same bits at any rank count. Collective; agreed. */
+mms_status mms_evaluate(const mms_evaluate_request *request, mms_error *error);
+
+#endif

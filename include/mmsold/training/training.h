@@ -1,0 +1,76 @@
+/* The training set: n points in the sampler's coordinates, once per node, read-only. */
+#ifndef MMSOLD_TRAINING_TRAINING_H
+#define MMSOLD_TRAINING_TRAINING_H
+
+#include "mmsold/base/log.h"
+#include "mmsold/base/matrix.h"
+#include "mmsold/base/status.h"
+#include "mmsold/parallel/shared.h"
+#include "mmsold/parallel/team.h"
+#include "mmsold/training/transform.h"
+#include <stdint.h>
+
+typedef enum mms_thin { MMS_THIN_DEFAULT, MMS_THIN_NONE, MMS_THIN_FARTHEST } mms_thin;
+typedef enum mms_placement { MMS_PLACEMENT_AUTO, MMS_PLACEMENT_REPLICATED, MMS_PLACEMENT_PARTITIONED } mms_placement;
+
+/* What the `training:` section says. Strings are borrowed for the call. */
+typedef struct mms_training_options {
+  const char *source; /* checkerboard | spirals | circle | gaussians | FILE.npy | FILE.h5:/dataset | IDX[.gz] */
+  int64_t count;      /* rows kept; 0 = all rows of a file (generators need it) */
+  mms_thin thin;      /* default: farthest for checkerboard and spirals, none otherwise */
+  uint64_t seed;
+  const char *labels; /* a file with one integer per row, or NULL */
+  int64_t label;      /* the class kept (key `class`); looked at when labels is set; -1 = not set */
+  int64_t components; /* PCA; 0 = none */
+  mms_whiten whiten;
+  int64_t whiten_top;
+  mms_placement placement;
+} mms_training_options;
+
+/* Rows as the user gave them, before any transform; with what is known about their shape. */
+typedef struct mms_points {
+  mms_matrix values;                 /* [n][D] double; IDX bytes are scaled to [0, 1] */
+  int64_t image_rows, image_columns; /* 0 where rows are not images; IDX3 knows, HDF5/npy of rank 3 too */
+} mms_points;
+
+/* Read every row of a file source (.npy, FILE.h5:/dataset, IDX with or without gzip) as double.
+ * Arrays of rank 3 and more are flattened to [n][D]. Refuses, naming file and row and column: missing file, a folder,
+ * truncation, wrong dtype (complex, strings, objects), 0 rows or columns, NaN or Inf. For "FILE.h5" without a dataset:
+ * `/samples` if there, else `/training`, else an error that lists the datasets. Local. */
+mms_status mms_points_read(mms_points *points, const char *source, mms_error *error);
+void mms_points_free(mms_points *points);
+
+/* `source` read or generated, class kept, rows selected (count, thin, seed), no transform: the
+ * rows that mms_training_create starts from, in its order. Local: for pictures and studies.
+ * Selection: `farthest` thins (10 count draws of a generator, or the file's rows) by farthest-point
+ * sampling; `none` keeps count generator draws, or a uniform subset of the file's rows drawn with
+ * `seed`, in file order. count > rows available: refused with both numbers. */
+mms_status mms_points_select(mms_points *points, const mms_training_options *options, mms_error *error);
+
+typedef struct mms_training {
+  int64_t count;        /* n >= 1 */
+  int64_t dim;          /* d */
+  const double *points; /* [n][d], in `memory` */
+  uint64_t checksum;    /* FNV-1a 64 of n, d and the bytes of points */
+  int64_t image_rows, image_columns;
+  mms_transform transform;
+  mms_shared *memory;
+  char *description; /* one line for logs: source, rows, class, PCA and whitening in words */
+} mms_training;
+
+/* Build the training set: rank 0 reads, selects and fits; the others receive. A source that
+ * `mms_training_store` wrote ("FILE.h5" made by `prepare`) is taken with its transform; then
+ * components and whiten must be off. Collective; agreed: on failure all ranks return the same
+ * status and *training is empty. Free with mms_training_free (collective). */
+mms_status mms_training_create(mms_training *training, const mms_team *team, const mms_training_options *options,
+                               mms_error *error);
+void mms_training_free(mms_training *training);
+
+/* Write `/training` [n][d] float64, `/transform/offset|encode|decode` (absent for the identity) and attributes
+ * (checksum, source description, image shape, `configuration` text, version) to `path`, through
+ * a temporary file and a rename. Refuses to write over an existing
+ * file (MMS_ERR_INPUT). Called on rank 0 only; Local. */
+mms_status mms_training_store(const mms_training *training, const char *configuration, const char *path,
+                              mms_error *error);
+
+#endif
