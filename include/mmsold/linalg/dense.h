@@ -1,6 +1,7 @@
 /* Replicated dense algebra on row-major arrays: thin, checked wrappers of CBLAS and LAPACKE.
- * All Local. Dimensions are int64_t and narrowed here. Same bits for the same shapes on the
- * same processor type (one BLAS thread). */
+ * All Local. Dimensions are int64_t and narrowed here: row counts of tall arrays may exceed 2^31,
+ * columns may not. Same bits for the same shapes on the same processor type (one BLAS thread); a
+ * row's bits may depend on how many rows are multiplied with it. */
 #ifndef MMSOLD_LINALG_DENSE_H
 #define MMSOLD_LINALG_DENSE_H
 
@@ -36,5 +37,17 @@ double mms_dense_condition_upper(int64_t n, const double *r, double *work, int *
  * column j of Q [n][n] belongs to w[j]. Each column's sign is fixed (its largest entry in size,
  * the first among equals, is positive) so that results do not depend on the library's whim. */
 mms_status mms_dense_eigen(int64_t n, double *a, double *eigenvalues, double *q, mms_error *error);
+
+/* The same with memory set aside beforehand, for callers that may not allocate. Owns its arrays. */
+typedef struct mms_dense_eigen_work {
+  double *doubles;
+  int *integers;
+  int length, integer_length;
+} mms_dense_eigen_work;
+
+mms_status mms_dense_eigen_work_create(mms_dense_eigen_work *work, int64_t n, mms_error *error);
+void mms_dense_eigen_work_free(mms_dense_eigen_work *work);
+mms_status mms_dense_eigen_with(const mms_dense_eigen_work *work, int64_t n, double *a, double *eigenvalues, double *q,
+                                mms_error *error);
 
 #endif
