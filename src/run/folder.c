@@ -1,0 +1,166 @@
+#include "run/folder.h"
+
+#include "mmsold/base/memory.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* mkdir -p. */
+static mms_status make_folders(const char *path, mms_error *error) {
+  char *copy = NULL;
+  mms_status status = mms_copy_text(&copy, path, error);
+  if (status != MMS_OK) return status;
+  for (char *slash = copy; status == MMS_OK; slash++) {
+    slash += strcspn(slash, "/");
+    const char kept = *slash;
+    *slash = '\0';
+    if (*copy != '\0' && mkdir(copy, 0777) != 0 && errno != EEXIST)
+      status = mms_fail(error, MMS_ERR_INPUT, "output.directory: %s: the folder %s cannot be made: %s", path, copy,
+                        strerror(errno));
+    *slash = kept;
+    if (kept == '\0') break;
+  }
+  free(copy);
+  return status;
+}
+
+/* Rename PATH to the first free PATH.old-N. */
+static mms_status set_aside(const char *path, char **aside, mms_error *error) {
+  struct stat info;
+  if (lstat(path, &info) != 0) return MMS_OK;
+  for (int n = 1; n < 10000; n++) {
+    char *name = NULL;
+    mms_status status = mms_format_text(&name, error, "%s.old-%d", path, n);
+    if (status != MMS_OK) return status;
+    if (lstat(name, &info) != 0) {
+      if (rename(path, name) == 0) {
+        *aside = name;
+        return MMS_OK;
+      }
+      status = mms_fail(error, MMS_ERR_INPUT, "--fresh: %s cannot be renamed to %s: %s", path, name, strerror(errno));
+      free(name);
+      return status;
+    }
+    free(name);
+  }
+  return mms_fail(error, MMS_ERR_INPUT, "--fresh: %s.old-1 to %s.old-9999 all exist; remove some", path, path);
+}
+
+static mms_status take_lock(mms_folder *folder, mms_error *error) {
+  char *name = NULL;
+  mms_status status = mms_format_text(&name, error, "%s/.lock", folder->path);
+  if (status != MMS_OK) return status;
+  folder->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (folder->lock < 0) {
+    status = mms_fail(error, MMS_ERR_INPUT, "output.directory: no file can be made in %s: %s", folder->path,
+                      strerror(errno));
+  } else {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(folder->lock, F_SETLK, &whole) != 0 && (errno == EACCES || errno == EAGAIN))
+      status =
+          mms_fail(error, MMS_ERR_INPUT,
+                   "output.directory: another run is working in %s; wait for it, stop it, or choose another folder",
+                   folder->path);
+    /* A file system without locks (ENOLCK, ENOSYS) is no reason not to run. */
+  }
+  free(name);
+  return status;
+}
+
+mms_status mms_folder_check(const char *path, mms_error *error) {
+  struct stat info;
+  if (stat(path, &info) != 0) return MMS_OK;
+  if (!S_ISDIR(info.st_mode))
+    return mms_fail(error, MMS_ERR_INPUT, "output.directory: %s is a file; name a folder", path);
+  if (access(path, W_OK | X_OK) != 0)
+    return mms_fail(error, MMS_ERR_INPUT, "output.directory: no file can be made in %s: %s", path, strerror(errno));
+  return MMS_OK;
+}
+
+mms_status mms_folder_open(mms_folder *folder, const char *path, bool fresh, char **aside, mms_error *error) {
+  *folder = (mms_folder){.lock = -1};
+  *aside = NULL;
+  struct stat info;
+  const bool there = stat(path, &info) == 0;
+  mms_status status = mms_folder_check(path, error);
+  if (status == MMS_OK) status = mms_copy_text(&folder->path, path, error);
+  if (status == MMS_OK && fresh && there) { /* a folder another run works in is not pulled away */
+    status = take_lock(folder, error);
+    if (folder->lock >= 0) close(folder->lock);
+    folder->lock = -1;
+    if (status == MMS_OK) status = set_aside(path, aside, error);
+  }
+  if (status == MMS_OK) status = make_folders(path, error);
+  if (status == MMS_OK) status = take_lock(folder, error);
+  if (status != MMS_OK) mms_folder_close(folder);
+  return status;
+}
+
+void mms_folder_close(mms_folder *folder) {
+  if (folder->lock >= 0) close(folder->lock);
+  free(folder->path);
+  *folder = (mms_folder){.lock = -1};
+}
+
+static int descending(const void *a, const void *b) {
+  const int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+  return (left < right) - (left > right);
+}
+
+/* The STEP of "checkpoint-STEP.h5", −1 for any other name. */
+static int64_t checkpoint_step(const char *name) {
+  long long step = -1;
+  int used = 0;
+  if (sscanf(name, "checkpoint-%lld.h5%n", &step, &used) != 1 || used == 0 || name[used] != '\0') return -1;
+  return step;
+}
+
+mms_status mms_folder_checkpoints(const char *path, int64_t **steps, int64_t *count, mms_error *error) {
+  *steps = NULL;
+  *count = 0;
+  DIR *folder = opendir(path);
+  if (folder == NULL)
+    return mms_fail(error, MMS_ERR_INPUT, "output.directory: %s cannot be read: %s", path, strerror(errno));
+  int64_t capacity = 0;
+  mms_status status = MMS_OK;
+  for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    const int64_t step = checkpoint_step(entry->d_name);
+    if (step < 0) continue;
+    if (*count == capacity) {
+      capacity = 2 * capacity + 16;
+      int64_t *grown = realloc(*steps, (size_t)capacity * sizeof **steps);
+      if (grown == NULL) {
+        status = mms_fail(error, MMS_ERR_MEMORY, "not enough memory for the list of checkpoints in %s", path);
+        break;
+      }
+      *steps = grown;
+    }
+    (*steps)[(*count)++] = step;
+  }
+  closedir(folder);
+  if (status != MMS_OK) {
+    free(*steps);
+    *steps = NULL;
+    *count = 0;
+  } else if (*count > 1) {
+    qsort(*steps, (size_t)*count, sizeof **steps, descending);
+  }
+  return status;
+}
+
+void mms_folder_prune(const char *path, int64_t keep) {
+  int64_t *steps = NULL, count = 0;
+  if (mms_folder_checkpoints(path, &steps, &count, NULL) != MMS_OK) return;
+  for (int64_t i = keep; i < count; i++) {
+    char *name = NULL;
+    if (mms_format_text(&name, NULL, "%s/checkpoint-%lld.h5", path, (long long)steps[i]) != MMS_OK) break;
+    unlink(name);
+    free(name);
+  }
+  free(steps);
+}

@@ -1,0 +1,33 @@
+/* The output folder: made, checked, locked, set aside. Private to run/. All Local, for rank 0. */
+#ifndef RUN_FOLDER_H
+#define RUN_FOLDER_H
+
+#include "mmsold/base/status.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An open output folder. Owns its strings. */
+typedef struct mms_folder {
+  char *path;
+  int lock; /* descriptor of PATH/.lock, −1 when none */
+} mms_folder;
+
+/* Could a run write there? Changes nothing. MMS_ERR_INPUT: a file stands there, or the folder is
+ * not writable. */
+mms_status mms_folder_check(const char *path, mms_error *error);
+
+/* Make the folder (and its parents) where missing, see that files can be made in it, and lock
+ * it. The lock is a POSIX record lock: the system drops it when its process ends, however it
+ * ends, and NFS and Lustre honour it between nodes. `fresh`: what is there is renamed to
+ * PATH.old-N first; *aside (freed with free(), NULL if nothing was there) says where.
+ * MMS_ERR_INPUT: a file stands there, it is not writable, or another run works in it. */
+mms_status mms_folder_open(mms_folder *folder, const char *path, bool fresh, char **aside, mms_error *error);
+void mms_folder_close(mms_folder *folder);
+
+/* The steps of the `checkpoint-STEP.h5` files there, descending; *steps freed with free(). */
+mms_status mms_folder_checkpoints(const char *path, int64_t **steps, int64_t *count, mms_error *error);
+
+/* Remove all but the newest `keep` checkpoints; failures to remove are not errors. */
+void mms_folder_prune(const char *path, int64_t keep);
+
+#endif

@@ -1,0 +1,226 @@
+/* What a run leaves: samples, snapshots, checkpoints. */
+#include "run/session.h"
+
+#include "mmsold/base/clock.h"
+#include "mmsold/base/memory.h"
+#include "mmsold/base/version.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Rows decoded at a time: about this many bytes of /samples. */
+static const int64_t decode_bytes = 1 << 22;
+
+/* Where the rows of /latent and /samples come from. */
+typedef struct decoder {
+  const mms_session *session;
+  const double *y;  /* this rank's Y [n_local][d] */
+  double *position; /* [chunk][d] */
+} decoder;
+
+static void fill_latent(void *context, int64_t local_row, int64_t rows, double *out) {
+  const decoder *from = context;
+  const mms_target *target = mms_dynamics_target(from->session->dynamics);
+  mms_target_positions(target, rows, from->y + local_row * target->dim, out);
+}
+
+static void fill_samples(void *context, int64_t local_row, int64_t rows, double *out) {
+  const decoder *from = context;
+  fill_latent(context, local_row, rows, from->position);
+  mms_transform_decode(&from->session->training.transform, rows, from->position, out);
+}
+
+static mms_status write_attributes(mms_session *session, mms_h5 *file, const char *kind, mms_error *error) {
+  const mms_run_request *request = session->request;
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  char finished_at[32] = "";
+  const time_t now = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&now, &utc) != NULL) strftime(finished_at, sizeof finished_at, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  char libraries[64];
+  snprintf(libraries, sizeof libraries, "HDF5 %s", mms_h5_library_version());
+  const struct {
+    const char *name, *value;
+  } texts[] = {{"kind", kind},
+               {"version", mms_version()},
+               {"commit", mms_version_commit()},
+               {"configuration", request->configuration},
+               {"training_description", session->training.description},
+               {"kernels", mms_field_kernels()},
+               {"libraries", libraries},
+               {"host", host},
+               {"started", session->started_at},
+               {"written", finished_at}};
+  mms_status status = MMS_OK;
+  for (size_t i = 0; i < sizeof texts / sizeof *texts && status == MMS_OK; i++)
+    status = mms_h5_attribute_text(file, "/", texts[i].name, texts[i].value, error);
+  const struct {
+    const char *name;
+    int64_t value;
+  } numbers[] = {{"step", mms_dynamics_steps_done(session->dynamics)},
+                 {"ranks", mms_team_size(request->team)},
+                 {"particles", request->sampler.particles},
+                 {"dimension", session->training.dim},
+                 {"image_rows", session->training.image_rows},
+                 {"image_columns", session->training.image_columns}};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == MMS_OK; i++)
+    status = mms_h5_attribute_int(file, "/", numbers[i].name, numbers[i].value, error);
+  if (status == MMS_OK)
+    status = mms_h5_attribute_double(file, "/", "step_size", mms_dynamics_step_size(session->dynamics), error);
+  if (status == MMS_OK) status = mms_h5_attribute_uint(file, "/", "seed", request->sampler.seed, error);
+  if (status == MMS_OK)
+    status = mms_h5_attribute_uint(file, "/", "training_checksum", session->training.checksum, error);
+  return status;
+}
+
+/* `/target/data_mean` and `/target/data_covariance_diagonal`: the target in the data's coordinates. */
+static mms_status write_data_target(mms_session *session, mms_h5 *file, mms_error *error) {
+  const mms_target *target = mms_dynamics_target(session->dynamics);
+  const mms_transform *transform = &session->training.transform;
+  const int64_t dim = transform->dim, data_dim = transform->data_dim;
+  mms_matrix mean, diagonal;
+  mms_status status = mms_matrix_create(&mean, 1, data_dim, "the target's mean", error);
+  if (status != MMS_OK) return status;
+  status = mms_matrix_create(&diagonal, 1, data_dim, "the target's variances", error);
+  if (status == MMS_OK) {
+    mms_transform_decode(transform, 1, target->mean.data, mean.data);
+    for (int64_t k = 0; k < data_dim; k++) {
+      if (transform->identity) {
+        diagonal.data[k] = target->covariance.data[k * dim + k];
+        continue;
+      }
+      const double *column = transform->decode.data + k; /* column k of decode [d][D] */
+      for (int64_t i = 0; i < dim; i++)
+        for (int64_t j = 0; j < dim; j++)
+          diagonal.data[k] += column[i * data_dim] * target->covariance.data[i * dim + j] * column[j * data_dim];
+    }
+    status = mms_h5_write_array(file, "/target/data_mean", MMS_H5_FLOAT64, 1, data_dim, 1, mean.data,
+                                "target mean in the data's coordinates", error);
+  }
+  if (status == MMS_OK)
+    status = mms_h5_write_array(file, "/target/data_covariance_diagonal", MMS_H5_FLOAT64, 1, data_dim, 1, diagonal.data,
+                                "target variances in the data's coordinates", error);
+  mms_matrix_free(&mean);
+  mms_matrix_free(&diagonal);
+  return status;
+}
+
+static mms_status write_points(mms_session *session, mms_h5 *file, mms_error *error) {
+  const mms_output_options *output = &session->request->output;
+  const mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
+  const mms_blocks *blocks = &ensemble->blocks;
+  const int64_t data_dim = session->training.transform.data_dim;
+  int64_t chunk = decode_bytes / (8 * data_dim);
+  if (chunk < 1) chunk = 1;
+  decoder from = {.session = session, .y = ensemble->y};
+  mms_status status = mms_allocate_doubles(&from.position, chunk * ensemble->dim, "positions to be decoded", error);
+  status = mms_team_agree(session->request->team, status, error);
+  if (status == MMS_OK)
+    status = mms_h5_write_rows_by(
+        file, "/samples", output->precision == MMS_PRECISION_DOUBLE ? MMS_H5_FLOAT64 : MMS_H5_FLOAT32, blocks->total,
+        data_dim, blocks->first_row, blocks->n_local, chunk, fill_samples, &from,
+        "generated points in the coordinates of the data (un-whitened, PCA undone; not clipped)", "particle",
+        "coordinate", error);
+  if (status == MMS_OK)
+    status = mms_h5_write_rows_by(file, "/latent", MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
+                                  blocks->n_local, chunk, fill_latent, &from,
+                                  "the same in the sampler's coordinates: here mean and covariance are exact",
+                                  "particle", "coordinate", error);
+  free(from.position);
+  return status;
+}
+
+static mms_status write_timing(const mms_session *session, mms_h5 *file, mms_error *error) {
+  const mms_run_timing *timing = &session->timing;
+  const double steps = (double)(mms_dynamics_steps_done(session->dynamics) - session->steps_at_start);
+  const struct {
+    const char *path, *description;
+    double value;
+  } rows[] = {
+      {"/timing/seconds_total", "seconds of this process so far, from its start", timing->total},
+      {"/timing/seconds_field", "seconds in the field (rank 0)", timing->field},
+      {"/timing/seconds_reduce", "seconds in the all-reduce, waiting included (rank 0)", timing->reduce},
+      {"/timing/seconds_algebra", "seconds in moments, factorisation and update (rank 0)", timing->algebra},
+      {"/timing/seconds_output", "seconds in writing files (rank 0)", timing->output},
+      {"/timing/steps", "steps those seconds were spent on", steps},
+  };
+  mms_status status = MMS_OK;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows && status == MMS_OK; i++)
+    status =
+        mms_h5_write_array(file, rows[i].path, MMS_H5_FLOAT64, 0, 1, 1, &rows[i].value, rows[i].description, error);
+  return status;
+}
+
+static mms_status write_samples_into(mms_session *session, mms_h5 *file, bool complete, mms_error *error) {
+  const mms_target *target = mms_dynamics_target(session->dynamics);
+  double mean_defect = 0.0, covariance_defect = 0.0;
+  mms_status status = mms_dynamics_measure(session->dynamics, &mean_defect, &covariance_defect, error);
+  if (status == MMS_OK) status = write_attributes(session, file, "samples", error);
+  if (status == MMS_OK) status = mms_h5_attribute_int(file, "/", "complete", complete, error);
+  if (status == MMS_OK) status = mms_h5_attribute_double(file, "/", "mean_defect", mean_defect, error);
+  if (status == MMS_OK) status = mms_h5_attribute_double(file, "/", "covariance_defect", covariance_defect, error);
+  if (status == MMS_OK) status = write_points(session, file, error);
+  if (status == MMS_OK)
+    status = mms_h5_write_array(file, "/target/mean", MMS_H5_FLOAT64, 1, target->dim, 1, target->mean.data,
+                                "target mean, sampler's coordinates", error);
+  if (status == MMS_OK)
+    status = mms_h5_write_array(file, "/target/covariance", MMS_H5_FLOAT64, 2, target->dim, target->dim,
+                                target->covariance.data,
+                                "target covariance (data, 1/n, plus bandwidth^2 I), sampler's coordinates", error);
+  if (status == MMS_OK) status = write_data_target(session, file, error);
+  if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
+  if (status == MMS_OK) status = write_timing(session, file, error);
+  return status;
+}
+
+static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool complete, mms_error *error) {
+  (void)complete;
+  const mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
+  const mms_blocks *blocks = &ensemble->blocks;
+  mms_status status = write_attributes(session, file, "checkpoint", error);
+  if (status == MMS_OK)
+    status = mms_h5_write_rows(file, "/Y", MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
+                               blocks->n_local, ensemble->y, "particles in manifold coordinates: the whole state",
+                               "particle", "coordinate", error);
+  if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
+  return status;
+}
+
+typedef mms_status writer(mms_session *session, mms_h5 *file, bool complete, mms_error *error);
+
+/* Create, fill and commit DIRECTORY/name; the time is counted as output. */
+static mms_status write_file(mms_session *session, const char *name, writer *write, bool complete, mms_error *error) {
+  const double begun = mms_clock_seconds();
+  session->timing.total = begun - session->started;
+  char *path = NULL;
+  mms_status status = mms_format_text(&path, error, "%s/%s", session->request->output.directory, name);
+  status = mms_team_agree(session->request->team, status, error);
+  mms_h5 *file = NULL;
+  if (status == MMS_OK) status = mms_h5_create(&file, session->request->team, path, error);
+  if (status == MMS_OK) status = write(session, file, complete, error);
+  if (status == MMS_OK)
+    status = mms_h5_commit(&file, error);
+  else
+    mms_h5_close(&file);
+  free(path);
+  session->timing.output += mms_clock_seconds() - begun;
+  return status;
+}
+
+mms_status mms_session_write_samples(mms_session *session, const char *name, bool complete, mms_error *error) {
+  return write_file(session, name, write_samples_into, complete, error);
+}
+
+mms_status mms_session_write_checkpoint(mms_session *session, mms_error *error) {
+  char name[64];
+  snprintf(name, sizeof name, "checkpoint-%lld.h5", (long long)mms_dynamics_steps_done(session->dynamics));
+  const double begun = mms_clock_seconds();
+  mms_status status = write_file(session, name, write_checkpoint_into, false, error);
+  session->timing.last_checkpoint = mms_clock_seconds() - begun;
+  if (status == MMS_OK && mms_team_rank(session->request->team) == 0)
+    mms_folder_prune(session->request->output.directory, session->request->output.keep_checkpoints);
+  return status;
+}

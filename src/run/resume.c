@@ -1,0 +1,142 @@
+/* Going on where an earlier run left off. */
+#include "run/session.h"
+
+#include "mmsold/base/memory.h"
+#include "run/compatible.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Is there a finished `samples.h5`, of how many steps, and is it of this configuration? */
+static mms_status look_at_samples(const mms_run_request *request, const char *path, bool *there, int64_t *step,
+                                  mms_error *error) {
+  struct stat info;
+  *there = false;
+  if (stat(path, &info) != 0) return MMS_OK;
+  mms_h5 *file = NULL;
+  char *then = NULL;
+  int64_t complete = 0;
+  mms_status status = mms_h5_open(&file, NULL, path, error);
+  if (status == MMS_OK) status = mms_h5_read_text(file, "/", "configuration", &then, error);
+  if (status == MMS_OK) status = mms_h5_read_int(file, "/", "complete", &complete, error);
+  if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", step, error);
+  mms_h5_close(&file);
+  if (status != MMS_OK) {
+    mms_fail_within(error, "output.directory holds a samples.h5 that is not a whole result of ours and would be "
+                           "written over; move it away, or give --fresh");
+    return mms_fail(error, MMS_ERR_INPUT, "%s", error->message);
+  }
+  *there = complete != 0;
+  status = mms_configuration_compatible(then, request->configuration, path, error);
+  free(then);
+  return status;
+}
+
+mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms_error *error) {
+  *found = MMS_FOUND_NOTHING;
+  const char *directory = request->output.directory;
+  char *path = NULL;
+  mms_status status = mms_format_text(&path, error, "%s/samples.h5", directory);
+  if (status != MMS_OK) return status;
+  bool finished = false;
+  int64_t step = 0, count = 0, *steps = NULL;
+  status = look_at_samples(request, path, &finished, &step, error);
+  if (status == MMS_OK) status = mms_folder_checkpoints(directory, &steps, &count, error);
+  free(steps);
+  if (status == MMS_OK && finished && step >= request->sampler.steps)
+    *found = MMS_FOUND_FINISHED;
+  else if (status == MMS_OK && count > 0)
+    *found = MMS_FOUND_CHECKPOINTS;
+  else if (status == MMS_OK && finished)
+    status = mms_fail(error, MMS_ERR_INPUT,
+                      "%s is finished after %lld steps and no checkpoint is left there to go on from to step %lld; "
+                      "give --fresh to start over, or another output.directory",
+                      path, (long long)step, (long long)request->sampler.steps);
+  free(path);
+  return status;
+}
+
+/* Attributes of an open checkpoint against this run. *mine: the file is whole but of another run. */
+static mms_status check_checkpoint(const mms_session *session, mms_h5 *file, const char *path, int64_t *step,
+                                   bool *foreign, mms_error *error) {
+  const mms_run_request *request = session->request;
+  char *then = NULL;
+  uint64_t checksum = 0;
+  int rank = 0;
+  int64_t dims[8] = {0};
+  mms_status status = mms_h5_read_text(file, "/", "configuration", &then, error);
+  if (status == MMS_OK) status = mms_h5_read_uint(file, "/", "training_checksum", &checksum, error);
+  if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", step, error);
+  if (status == MMS_OK) status = mms_h5_shape(file, "/Y", &rank, dims, error);
+  if (status == MMS_OK) {
+    status = mms_configuration_compatible(then, request->configuration, path, error);
+    if (status == MMS_OK && checksum != session->training.checksum)
+      status = mms_fail(error, MMS_ERR_INPUT,
+                        "%s: the training set has changed since this run began (checksum %016llx then, %016llx now); "
+                        "bring the old data back, or give --fresh to start over",
+                        path, (unsigned long long)checksum, (unsigned long long)session->training.checksum);
+    *foreign = status != MMS_OK;
+  }
+  if (status == MMS_OK &&
+      (rank != 2 || dims[0] != request->sampler.particles || dims[1] != session->training.dim || *step < 0))
+    status = mms_fail(error, MMS_ERR_INPUT, "%s: /Y is not %lld x %lld", path, (long long)request->sampler.particles,
+                      (long long)session->training.dim);
+  free(then);
+  return status;
+}
+
+/* Read one checkpoint whole. Collective; agreed. */
+static mms_status read_checkpoint(mms_session *session, const char *path, bool *foreign, mms_error *error) {
+  const mms_team *team = session->request->team;
+  mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
+  mms_h5 *file = NULL;
+  int64_t step = 0;
+  *foreign = false;
+  mms_status status = mms_h5_open(&file, team, path, error);
+  if (status != MMS_OK) return status;
+  status = check_checkpoint(session, file, path, &step, foreign, error);
+  status = mms_team_agree(team, status, error);
+  if (status == MMS_OK)
+    status = mms_h5_read_rows(file, "/Y", ensemble->blocks.first_row, ensemble->blocks.n_local, ensemble->y, error);
+  if (status == MMS_OK) status = mms_trace_read(&session->trace, file, step, error);
+  mms_h5_close(&file);
+  status = mms_team_agree(team, status, error);
+  if (status != MMS_OK) return status;
+  mms_dynamics_resume(session->dynamics, step);
+  session->steps_at_start = step;
+  return MMS_OK;
+}
+
+mms_status mms_resume_read(mms_session *session, mms_error *error) {
+  const mms_team *team = session->request->team;
+  const char *directory = session->request->output.directory;
+  int64_t *steps = NULL, count = 0;
+  mms_status status = MMS_OK;
+  if (mms_team_rank(team) == 0) status = mms_folder_checkpoints(directory, &steps, &count, error);
+  status = mms_team_agree(team, status, error);
+  if (status != MMS_OK) return status;
+  mms_team_broadcast(team, &count, sizeof count, 0);
+  bool foreign = false, resumed = false;
+  for (int64_t i = 0; i < count && !resumed && !foreign; i++) {
+    int64_t step = mms_team_rank(team) == 0 ? steps[i] : 0;
+    mms_team_broadcast(team, &step, sizeof step, 0);
+    char *path = NULL;
+    status = mms_format_text(&path, error, "%s/checkpoint-%lld.h5", directory, (long long)step);
+    status = mms_team_agree(team, status, error);
+    if (status == MMS_OK) status = read_checkpoint(session, path, &foreign, error);
+    foreign = mms_team_agree(team, foreign ? MMS_ERR_INPUT : MMS_OK, NULL) != MMS_OK;
+    resumed = status == MMS_OK;
+    if (resumed)
+      mms_log_info(session->request->log, "resumed   from %s, step %lld of %lld", path, (long long)step,
+                   (long long)session->request->sampler.steps);
+    else if (!foreign && path != NULL)
+      mms_log_warn(session->request->log, "the checkpoint %s is damaged and passed over (%s)", path, error->message);
+    free(path);
+  }
+  free(steps);
+  if (resumed || foreign) return status;
+  return mms_fail(error, MMS_ERR_INPUT,
+                  "%s: none of the %lld checkpoints there can be read; nothing was changed: restore one, or give "
+                  "--fresh to start over",
+                  directory, (long long)count);
+}

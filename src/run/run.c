@@ -1,0 +1,216 @@
+/* The step loop and what surrounds it. */
+#include "mmsold/run/run.h"
+
+#include "mmsold/base/clock.h"
+#include "mmsold/base/memory.h"
+#include "run/session.h"
+#include "run/signals.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Seconds between looks at the clock-driven wishes: a `stop` file costs a system call. */
+static const double look_interval = 1.0;
+
+/* When things are due, on rank 0's clock; the others learn of it through the all-reduce. */
+typedef struct schedule {
+  double next_look, next_checkpoint, last_shown;
+  bool stop;
+} schedule;
+
+/* Will another step, a checkpoint and the samples still fit before the time limit? Twice the
+ * longest step and three times the last write stand for what has not been measured. */
+static bool time_is_up(const mms_session *session, double now) {
+  const double limit = session->request->max_hours * 3600.0;
+  const double margin = 2.0 * session->timing.longest_step + 3.0 * session->timing.last_checkpoint + 2.0;
+  return limit > 0.0 && now - session->started + margin >= limit;
+}
+
+static mms_step_request wishes(mms_session *session, schedule *when, double now) {
+  const mms_run_request *request = session->request;
+  mms_step_request ask = {.stop = mms_signals_stop(), .checkpoint = mms_signals_take_checkpoint()};
+  if (mms_team_rank(request->team) != 0) return ask;
+  if (now >= when->next_look) {
+    when->next_look = now + look_interval;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/stop", request->output.directory);
+    if (access(path, F_OK) == 0) {
+      unlink(path); /* it is obeyed once */
+      when->stop = true;
+    }
+  }
+  ask.stop = ask.stop || when->stop || time_is_up(session, now);
+  if (request->output.checkpoint_minutes > 0.0 && now >= when->next_checkpoint) ask.checkpoint = true;
+  return ask;
+}
+
+/* A checkpoint on the way. One that cannot be written is a warning: the older ones are still there. */
+static void checkpoint(mms_session *session, schedule *when) {
+  mms_error error = mms_error_none();
+  if (mms_session_write_checkpoint(session, &error) != MMS_OK)
+    mms_log_warn(session->request->log, "no checkpoint was written, the run goes on with the older ones: %s",
+                 error.message);
+  else
+    mms_log_detail(session->request->log, "checkpoint at step %lld written in %.2f s",
+                   (long long)mms_dynamics_steps_done(session->dynamics), session->timing.last_checkpoint);
+  when->next_checkpoint = mms_clock_seconds() + 60.0 * session->request->output.checkpoint_minutes;
+}
+
+static void count_time(mms_run_timing *timing, const mms_step_report *report, double seconds) {
+  timing->field += report->seconds_field;
+  timing->reduce += report->seconds_reduce;
+  timing->algebra += report->seconds_algebra;
+  if (seconds > timing->longest_step) timing->longest_step = seconds;
+}
+
+/* Step to the end, or to an orderly stop (MMS_STOPPED, with a checkpoint behind it). */
+static mms_status advance(mms_session *session, mms_error *error) {
+  const mms_run_request *request = session->request;
+  const int64_t steps = request->sampler.steps, snapshot_every = request->output.snapshot_every;
+  const double begun = mms_clock_seconds();
+  schedule when = {.next_checkpoint = begun + 60.0 * request->output.checkpoint_minutes, .last_shown = begun};
+  mms_status status = MMS_OK;
+  for (int64_t step = mms_dynamics_steps_done(session->dynamics) + 1; step <= steps && status == MMS_OK; step++) {
+    const double now = mms_clock_seconds();
+    const mms_step_request ask = wishes(session, &when, now);
+    mms_step_report report;
+    status = mms_dynamics_step(session->dynamics, &ask, &report, error);
+    if (status != MMS_OK) {
+      checkpoint(session, &when); /* the last good state, for whoever wants to look at it */
+      return status;
+    }
+    mms_trace_record(&session->trace, step, &report);
+    count_time(&session->timing, &report, mms_clock_seconds() - now);
+    if (report.stop && step < steps) {
+      status = mms_session_write_checkpoint(session, error);
+      return status == MMS_OK ? MMS_STOPPED : status;
+    }
+    if (report.checkpoint && step < steps) checkpoint(session, &when);
+    if (snapshot_every > 0 && step % snapshot_every == 0 && step < steps) {
+      char name[64];
+      snprintf(name, sizeof name, "snapshot-%lld.h5", (long long)step);
+      status = mms_session_write_samples(session, name, true, error);
+    }
+    mms_session_progress(session, &report, mms_clock_seconds(), &when.last_shown);
+  }
+  return status;
+}
+
+/* The last checkpoint (so that more steps can be added later), the samples, the closing lines. */
+static mms_status finish(mms_session *session, mms_error *error) {
+  const mms_run_request *request = session->request;
+  schedule unused = {0};
+  checkpoint(session, &unused);
+  mms_status status = mms_session_write_samples(session, "samples.h5", true, error);
+  if (status != MMS_OK) return status;
+  double mean_defect = 0.0, covariance_defect = 0.0;
+  status = mms_dynamics_measure(session->dynamics, &mean_defect, &covariance_defect, error);
+  if (status != MMS_OK) return status;
+  const mms_run_timing *timing = &session->timing;
+  const double total = mms_clock_seconds() - session->started;
+  mms_log_info(request->log,
+               "finished   %lld steps in %.2f s (field %.0f%%, all-reduce %.0f%%, constraint %.0f%%, files %.0f%%)",
+               (long long)(request->sampler.steps - session->steps_at_start), total, 100.0 * timing->field / total,
+               100.0 * timing->reduce / total, 100.0 * timing->algebra / total, 100.0 * timing->output / total);
+  mms_log_info(request->log, "moments    mean defect %.1e, covariance defect %.1e (relative to the target)",
+               mean_defect, covariance_defect);
+  mms_log_info(request->log, "result     %s/samples.h5", request->output.directory);
+  mms_log_info(request->log, "look at it with: mmsold plot %s/samples.h5 --output %s/samples.png",
+               request->output.directory, request->output.directory);
+  return MMS_OK;
+}
+
+/* Rank 0 opens and looks at the output folder; all learn what is there. Collective; agreed. */
+static mms_status open_folder(mms_session *session, const mms_run_request *request, mms_found *found,
+                              mms_error *error) {
+  mms_status status = MMS_OK;
+  if (mms_team_rank(request->team) == 0) {
+    char *aside = NULL;
+    status = mms_folder_open(&session->folder, request->output.directory, request->fresh, &aside, error);
+    if (status == MMS_OK && aside != NULL) mms_log_info(request->log, "the old output is kept in %s", aside);
+    free(aside);
+    if (status == MMS_OK) status = mms_resume_look(request, found, error);
+  }
+  status = mms_team_agree(request->team, status, error);
+  if (status == MMS_OK) mms_team_broadcast(request->team, found, sizeof *found, 0);
+  return status;
+}
+
+static mms_status begin(mms_session *session, mms_found found, mms_error *error) {
+  const mms_run_request *request = session->request;
+  char *text = NULL;
+  mms_status status = mms_session_describe(session, &text, error);
+  status = mms_team_agree(request->team, status, error);
+  if (status == MMS_OK) mms_log_info(request->log, "%s", text);
+  free(text);
+  if (status != MMS_OK) return status;
+  mms_session_warn(session);
+  if (found == MMS_FOUND_CHECKPOINTS) return mms_resume_read(session, error);
+  return mms_dynamics_start(session->dynamics, error);
+}
+
+mms_status mms_run(const mms_run_request *request, mms_error *error) {
+  mms_status status = mms_team_refuse_singletons(request->team, error);
+  if (status != MMS_OK) return status;
+  mms_session session = {.folder = {.lock = -1}};
+  mms_found found = MMS_FOUND_NOTHING;
+  status = open_folder(&session, request, &found, error);
+  if (status != MMS_OK || found == MMS_FOUND_FINISHED) {
+    if (status == MMS_OK)
+      mms_log_info(request->log, "%s/samples.h5 is finished (%lld steps): nothing to do; --fresh starts over",
+                   request->output.directory, (long long)request->sampler.steps);
+    mms_folder_close(&session.folder);
+    return status;
+  }
+  const mms_folder folder = session.folder;
+  mms_signals_begin();
+  status = mms_session_open(&session, request, error);
+  session.folder = folder;
+  if (status == MMS_OK) status = begin(&session, found, error);
+  if (status == MMS_OK) status = advance(&session, error);
+  if (status == MMS_OK) status = finish(&session, error);
+  if (status == MMS_STOPPED)
+    mms_log_info(request->log,
+                 "stopped    in order after step %lld of %lld; a checkpoint is in %s: run the same "
+                 "command again to go on",
+                 (long long)mms_dynamics_steps_done(session.dynamics), (long long)request->sampler.steps,
+                 request->output.directory);
+  mms_signals_end();
+  mms_session_close(&session);
+  return status;
+}
+
+mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *error) {
+  *plan = NULL;
+  mms_session session = {.folder = {.lock = -1}};
+  mms_status status = MMS_OK;
+  if (mms_team_rank(request->team) == 0) status = mms_folder_check(request->output.directory, error);
+  status = mms_team_agree(request->team, status, error);
+  if (status == MMS_OK) status = mms_session_open(&session, request, error);
+  char *text = NULL;
+  mms_step_report report = {0};
+  double seconds = 0.0;
+  if (status == MMS_OK) status = mms_session_describe(&session, &text, error);
+  status = mms_team_agree(request->team, status, error);
+  if (status == MMS_OK) {
+    mms_session_warn(&session);
+    status = mms_dynamics_start(session.dynamics, error);
+  }
+  const mms_step_request ask = {0};
+  for (int trial = 0; trial < 2 && status == MMS_OK; trial++) { /* the first one warms caches up */
+    const double begun = mms_clock_seconds();
+    status = mms_dynamics_step(session.dynamics, &ask, &report, error);
+    seconds = mms_clock_seconds() - begun;
+  }
+  if (status == MMS_OK)
+    status = mms_format_text(plan, error,
+                             "%s\ncost       %.4g s per step, measured on one step here (field %.0f%%): about %.4g "
+                             "minutes for %lld steps",
+                             text, seconds, 100.0 * report.seconds_field / seconds,
+                             seconds * (double)request->sampler.steps / 60.0, (long long)request->sampler.steps);
+  status = mms_team_agree(request->team, status, error);
+  free(text);
+  mms_session_close(&session);
+  return status;
+}

@@ -1,0 +1,104 @@
+#include "run/session.h"
+
+#include "mmsold/base/clock.h"
+#include "mmsold/base/memory.h"
+#include "mmsold/base/version.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+mms_status mms_session_open(mms_session *session, const mms_run_request *request, mms_error *error) {
+  *session = (mms_session){.request = request, .folder = {.lock = -1}, .started = mms_clock_seconds()};
+  const time_t now = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&now, &utc) != NULL)
+    strftime(session->started_at, sizeof session->started_at, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  mms_status status = mms_training_create(&session->training, request->team, &request->training, error);
+  if (status != MMS_OK) return status;
+  const mms_dynamics_context context = {
+      .team = request->team, .training = &session->training, .score = request->score, .sampler = request->sampler};
+  status = mms_dynamics_create(&session->dynamics, &context, error);
+  if (status != MMS_OK) return status;
+  status = mms_trace_create(&session->trace, request->sampler.steps, request->output.trace_every, error);
+  return mms_team_agree(request->team, status, error);
+}
+
+void mms_session_close(mms_session *session) {
+  mms_trace_free(&session->trace);
+  mms_dynamics_free(&session->dynamics);
+  mms_training_free(&session->training);
+  mms_folder_close(&session->folder);
+}
+
+/* How the step size stands to the bound, in words. */
+static void describe_step(const mms_session *session, char *text, size_t size) {
+  const mms_sampler_options *sampler = &session->request->sampler;
+  const double h = mms_dynamics_step_size(session->dynamics);
+  const double share = h / mms_dynamics_target(session->dynamics)->step_bound;
+  snprintf(text, size, "scheme %s, h = %.4g%s, %.3g of the stability bound 2 bandwidth^2/lambda_max%s",
+           mms_scheme_name(sampler->scheme), h, sampler->step_size_auto ? " (auto)" : "", share,
+           sampler->scheme == MMS_SCHEME_EXPONENTIAL ? " (which this scheme does not have)" : "");
+}
+
+mms_status mms_session_describe(const mms_session *session, char **text, mms_error *error) {
+  const mms_run_request *request = session->request;
+  const mms_blocks *blocks = &mms_dynamics_ensemble(session->dynamics)->blocks;
+  const mms_field *field = mms_dynamics_field(session->dynamics);
+  const double mib = 1024.0 * 1024.0;
+  /* Where the training set's window is not shared (one rank on a node) it is simply that rank's. */
+  const double shared = (double)(mms_shared_bytes(session->training.memory)) + (double)mms_field_shared_bytes(field);
+  double largest[2] = {(double)mms_dynamics_bytes(session->dynamics), (double)blocks->n_local};
+  mms_team_max_double(request->team, largest, 2);
+  char step[256];
+  describe_step(session, step, sizeof step);
+  return mms_format_text(
+      text, error,
+      "mmsold %s (%s) on %d rank%s of %d node%s\n"
+      "training   %s; n = %lld, d = %lld\n"
+      "field      %s\n"
+      "step       %s\n"
+      "particles  P = %lld in %lld blocks of %lld, at most %.0f on a rank; %lld steps\n"
+      "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node (libraries not counted)",
+      mms_version(), mms_version_commit(), mms_team_size(request->team), mms_team_size(request->team) == 1 ? "" : "s",
+      mms_team_node_count(request->team), mms_team_node_count(request->team) == 1 ? "" : "s",
+      session->training.description, (long long)session->training.count, (long long)session->training.dim,
+      mms_field_reason(field), step, (long long)blocks->total, (long long)blocks->count, (long long)blocks->size,
+      largest[1], (long long)request->sampler.steps, largest[0] / mib, shared / mib);
+}
+
+void mms_session_warn(const mms_session *session) {
+  const mms_run_request *request = session->request;
+  const int64_t particles = request->sampler.particles, dim = session->training.dim;
+  if (particles < 2 * dim)
+    mms_log_warn(request->log, "P = %lld particles in d = %lld dimensions: below 2 d the ensemble mixes poorly",
+                 (long long)particles, (long long)dim);
+  const double h = mms_dynamics_step_size(session->dynamics);
+  const double bound = mms_dynamics_target(session->dynamics)->step_bound;
+  if (request->sampler.scheme != MMS_SCHEME_EXPONENTIAL && h > bound)
+    mms_log_warn(
+        request->log,
+        "step_size %.4g is %.3g times the stability bound %.4g of scheme %s: particles may fly apart while the "
+        "moments still look perfect; use step_size: auto or scheme: exponential",
+        h, h / bound, bound, mms_scheme_name(request->sampler.scheme));
+}
+
+/* Seconds between progress lines: often enough to be alive on a terminal, rare in a log file. */
+static const double terminal_interval = 0.2, log_interval = 30.0;
+
+void mms_session_progress(mms_session *session, const mms_step_report *report, double now, double *last_shown) {
+  mms_log *log = session->request->log;
+  if (log == NULL || !log->speaks || now - *last_shown < (log->terminal ? terminal_interval : log_interval)) return;
+  *last_shown = now;
+  const int64_t done = mms_dynamics_steps_done(session->dynamics), steps = session->request->sampler.steps;
+  const double rate = (double)(done - session->steps_at_start) / (now - session->started);
+  const double left = rate > 0.0 ? (double)(steps - done) / rate : 0.0;
+  char time_left[32];
+  if (left < 100.0)
+    snprintf(time_left, sizeof time_left, "%.0f s", left);
+  else if (left < 6000.0)
+    snprintf(time_left, sizeof time_left, "%.0f min", left / 60.0);
+  else
+    snprintf(time_left, sizeof time_left, "%.1f h", left / 3600.0);
+  mms_log_progress(log, "step %lld of %lld (%.0f%%)  %.3g steps/s  %s left  covariance defect %.1e", (long long)done,
+                   (long long)steps, 100.0 * (double)done / (double)steps, rate, time_left, report->covariance_defect);
+}

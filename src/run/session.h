@@ -1,0 +1,57 @@
+/* A run in progress: what its parts share. Private to run/. */
+#ifndef RUN_SESSION_H
+#define RUN_SESSION_H
+
+#include "mmsold/run/run.h"
+#include "run/folder.h"
+#include "run/trace.h"
+
+/* Seconds of this process's run, by what they went into; reports only. */
+typedef struct mms_run_timing {
+  double field, reduce, algebra, output, total;
+  double longest_step, last_checkpoint;
+} mms_run_timing;
+
+/* Owns everything but the request. */
+typedef struct mms_session {
+  const mms_run_request *request;
+  mms_training training;
+  mms_dynamics *dynamics;
+  mms_trace trace;
+  mms_folder folder; /* on rank 0 only */
+  mms_run_timing timing;
+  double started;         /* mms_clock_seconds at the start */
+  char started_at[32];    /* the same in UTC, ISO 8601 */
+  int64_t steps_at_start; /* steps already done when this process took over */
+} mms_session;
+
+/* Training set, dynamics and trace of a request. Collective; agreed. On failure the session is
+ * left for mms_session_close. */
+mms_status mms_session_open(mms_session *session, const mms_run_request *request, mms_error *error);
+/* Collective; fine on a session that was only partly opened. */
+void mms_session_close(mms_session *session);
+
+/* The lines that tell what was read, what was chosen and why, and what it costs in memory; freed
+ * with free(). Collective (the largest rank is reported). */
+mms_status mms_session_describe(const mms_session *session, char **text, mms_error *error);
+/* Warnings a statistician would want before the run: few particles, a step above its bound. */
+void mms_session_warn(const mms_session *session);
+
+/* Write `samples.h5`, `snapshot-STEP.h5` or `checkpoint-STEP.h5` of the present state, whole and
+ * in one piece or not at all. Collective; agreed. */
+mms_status mms_session_write_samples(mms_session *session, const char *name, bool complete, mms_error *error);
+mms_status mms_session_write_checkpoint(mms_session *session, mms_error *error);
+
+/* What an output folder holds for this request. */
+typedef enum mms_found { MMS_FOUND_NOTHING, MMS_FOUND_CHECKPOINTS, MMS_FOUND_FINISHED } mms_found;
+
+/* Look at `samples.h5` and the checkpoints there and compare configurations. For rank 0; Local. */
+mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms_error *error);
+/* Read the newest good checkpoint into the session; damaged ones are named and passed over; none
+ * good is an error. Collective; agreed. */
+mms_status mms_resume_read(mms_session *session, mms_error *error);
+
+/* A progress line when one is due. Local. */
+void mms_session_progress(mms_session *session, const mms_step_report *report, double now, double *last_shown);
+
+#endif
