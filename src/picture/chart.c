@@ -1,0 +1,115 @@
+/* Charts through gnuplot: the numbers go into a CSV file, a script says how they look. */
+#include "mmsold/base/memory.h"
+#include "mmsold/picture/picture.h"
+#include "picture/chart_script.h"
+#include "picture/file.h"
+#include "picture/gnuplot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static mms_status check(const char *path, const mms_chart *charts, int64_t panels, const mms_series *series,
+                        const int64_t *panel_of, int64_t series_count, mms_error *error) {
+  if (mms_chart_format_of(path) == MMS_CHART_NONE)
+    return mms_fail(error, MMS_ERR_INPUT, "cannot write %s: a chart's name must end in .png, .pdf or .svg", path);
+  if (charts == NULL || panels < 1 || series_count < 0 || (series_count > 0 && series == NULL))
+    return mms_fail(error, MMS_ERR_INTERNAL, "%s: a chart needs at least one panel", path);
+  for (int64_t s = 0; s < series_count; s++) {
+    if (series[s].xy->rows > 0 && series[s].xy->cols != 2)
+      return mms_fail(error, MMS_ERR_INTERNAL, "%s: series %lld has %lld columns, not x and y", path, (long long)s,
+                      (long long)series[s].xy->cols);
+    if (panel_of != NULL && (panel_of[s] < 0 || panel_of[s] >= panels))
+      return mms_fail(error, MMS_ERR_INTERNAL, "%s: series %lld belongs to panel %lld of %lld", path, (long long)s,
+                      (long long)panel_of[s], (long long)panels);
+  }
+  return mms_picture_check_path(path, error);
+}
+
+/* One quoted field: quotes doubled as RFC 4180 has it, line ends and other controls as spaces. */
+static void write_field(FILE *file, const char *text) {
+  fputc('"', file);
+  for (const char *c = text == NULL ? "" : text; *c != '\0'; c++) {
+    if (*c == '"') fputc('"', file);
+    fputc((unsigned char)*c < 0x20 ? ' ' : *c, file);
+  }
+  fputc('"', file);
+}
+
+static void write_numbers(FILE *file, const mms_series *series, const int64_t *panel_of, int64_t series_count) {
+  fputs("x,y,panel,series,label\n", file);
+  for (int64_t s = 0; s < series_count; s++)
+    for (int64_t i = 0; i < series[s].xy->rows; i++) {
+      const double *point = series[s].xy->data + 2 * i;
+      fprintf(file, "%.17g,%.17g,%lld,%lld,", point[0], point[1], (long long)(panel_of == NULL ? 0 : panel_of[s]),
+              (long long)s);
+      write_field(file, series[s].label);
+      fputc('\n', file);
+    }
+}
+
+/* Close what was written; says why where anything of it failed. */
+static mms_status finish(FILE *file, const char *path, mms_error *error) {
+  int failed = ferror(file);
+  if (fclose(file) != 0 || failed != 0)
+    return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
+  return MMS_OK;
+}
+
+static mms_status write_csv(const char *path, const mms_series *series, const int64_t *panel_of, int64_t series_count,
+                            mms_error *error) {
+  char *temporary = NULL;
+  mms_status status = mms_format_text(&temporary, error, "%s.partial", path);
+  if (status != MMS_OK) return status;
+  FILE *file = fopen(temporary, "w");
+  if (file == NULL) {
+    status = mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
+  } else {
+    write_numbers(file, series, panel_of, series_count);
+    status = finish(file, path, error);
+    if (status == MMS_OK)
+      status = mms_picture_rename(temporary, path, error);
+    else
+      unlink(temporary);
+  }
+  free(temporary);
+  return status;
+}
+
+/* Draw into a temporary picture by a temporary script, both beside the picture. */
+static mms_status draw(const char *path, const char *csv, const char *script, const char *picture,
+                       const mms_chart_content *content, mms_error *error) {
+  FILE *file = fopen(script, "w");
+  if (file == NULL) return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", script, strerror(errno));
+  mms_chart_script(file, mms_chart_format_of(path), content);
+  mms_status status = finish(file, script, error);
+  if (status == MMS_OK) status = mms_gnuplot_run(script, csv, picture, error);
+  unlink(script);
+  struct stat found;
+  if (status == MMS_OK && (stat(picture, &found) != 0 || found.st_size == 0))
+    status = mms_fail(error, MMS_ERR_SYSTEM, "gnuplot ended without a picture");
+  if (status == MMS_OK) return mms_picture_rename(picture, path, error);
+  unlink(picture);
+  return mms_fail_within(error, "%s was not drawn (its numbers are in %s)", path, csv);
+}
+
+mms_status mms_picture_chart(const char *path, const mms_chart *charts, int64_t panels, const mms_series *series,
+                             const int64_t *panel_of, int64_t series_count, mms_error *error) {
+  mms_status status = check(path, charts, panels, series, panel_of, series_count, error);
+  if (status != MMS_OK) return status;
+  char *csv = NULL, *script = NULL, *picture = NULL;
+  status = mms_format_text(&csv, error, "%s.csv", path);
+  if (status == MMS_OK) status = mms_format_text(&script, error, "%s.gnuplot.partial", path);
+  if (status == MMS_OK) status = mms_format_text(&picture, error, "%s.partial", path);
+  if (status == MMS_OK) status = write_csv(csv, series, panel_of, series_count, error);
+  if (status == MMS_OK) {
+    mms_chart_content content = {charts, panels, series, panel_of, series_count};
+    status = draw(path, csv, script, picture, &content, error);
+  }
+  free(csv);
+  free(script);
+  free(picture);
+  return status;
+}

@@ -1,0 +1,202 @@
+#include "picture/chart_script.h"
+
+#include "picture/file.h"
+#include <math.h>
+#include <string.h>
+
+/* M. Okabe and K. Ito, Color Universal Design (2008): told apart with every kind of colour vision. In an order in which
+ * neighbours contrast; yellow, faint on white, comes last. */
+static const char *const colours[] = {"0072B2", "D55E00", "009E73", "E69F00", "CC79A7", "56B4E9", "000000", "F0E442"};
+enum { COLOURS = sizeof colours / sizeof colours[0] };
+
+enum {
+  SIDE = 760,   /* of a panel's axes, in pixels */
+  AROUND = 150, /* what tic labels and axis labels take on one side */
+  MANY = 2000   /* points from which on dots are small and see-through */
+};
+
+/* What one axis must show. */
+typedef struct extent {
+  double low, high;
+  int empty;
+} extent;
+
+mms_chart_format mms_chart_format_of(const char *path) {
+  if (mms_picture_has_suffix(path, ".png")) return MMS_CHART_PNG;
+  if (mms_picture_has_suffix(path, ".pdf")) return MMS_CHART_PDF;
+  if (mms_picture_has_suffix(path, ".svg")) return MMS_CHART_SVG;
+  return MMS_CHART_NONE;
+}
+
+static int64_t panel_of(const mms_chart_content *content, int64_t s) {
+  return content->panel_of == NULL ? 0 : content->panel_of[s];
+}
+
+/* A string gnuplot takes literally: single quotes, a quote doubled, nothing else has a meaning inside. */
+static void put_text(FILE *file, const char *text) {
+  fputc('\'', file);
+  for (const char *c = text == NULL ? "" : text; *c != '\0'; c++) {
+    if (*c == '\'') fputc('\'', file);
+    fputc((unsigned char)*c < 0x20 ? ' ' : *c, file);
+  }
+  fputc('\'', file);
+}
+
+static int shows(const mms_chart *chart, const double *point) {
+  return isfinite(point[0]) && isfinite(point[1]) && (!chart->log_x || point[0] > 0) && (!chart->log_y || point[1] > 0);
+}
+
+/* The range of what can be drawn, with a little air; one place widened to a range. */
+static extent find_extent(const mms_chart_content *content, int64_t panel, int axis) {
+  const mms_chart *chart = &content->charts[panel];
+  int logarithmic = axis == 0 ? chart->log_x : chart->log_y, lines = 1;
+  extent range = {INFINITY, -INFINITY, 0};
+  for (int64_t s = 0; s < content->series_count; s++) {
+    if (panel_of(content, s) != panel) continue;
+    if (content->series[s].mark != MMS_MARK_LINES) lines = 0;
+    for (int64_t i = 0; i < content->series[s].xy->rows; i++) {
+      const double *point = content->series[s].xy->data + 2 * i;
+      if (!shows(chart, point)) continue;
+      range.low = fmin(range.low, point[axis]);
+      range.high = fmax(range.high, point[axis]);
+    }
+  }
+  if (range.low > range.high) return (extent){logarithmic ? 0.1 : 0, logarithmic ? 10 : 1, 1};
+  if (logarithmic) {
+    double air = axis == 0 && lines ? 1 : fmax(pow(range.high / range.low, 0.04), 1.05);
+    if (range.low == range.high) air = 3;
+    return (extent){range.low / air, range.high * air, 0};
+  }
+  double air = 0.04 * (range.high - range.low);
+  if (axis == 0 && lines) air = 0; /* curves run from edge to edge */
+  if (range.high - range.low <= 1e-12 * fmax(fabs(range.low), fabs(range.high)))
+    air = range.low == 0 ? 1 : 0.1 * fabs(range.low);
+  return (extent){range.low - air, range.high + air, 0};
+}
+
+/* Width over height of a panel's axes: as the data where both axes have one scale, within reason. */
+static double aspect_of(const mms_chart_content *content, int64_t panel) {
+  if (!content->charts[panel].equal_axes) return content->panels == 1 ? 1.4 : 1.15;
+  extent x = find_extent(content, panel, 0), y = find_extent(content, panel, 1);
+  return fmin(fmax((x.high - x.low) / (y.high - y.low), 0.5), 2.0);
+}
+
+static void put_terminal(FILE *file, mms_chart_format format, double width, double height) {
+  const char *font = "font 'sans-serif,";
+  if (format == MMS_CHART_PDF)
+    fprintf(file, "set terminal pdfcairo enhanced color size %gin,%gin %s12' lw 1.2\n", width / 110, height / 110,
+            font);
+  else if (format == MMS_CHART_SVG)
+    fprintf(file, "set terminal svg enhanced size %.0f,%.0f %s17' lw 1.2 background '#FFFFFF'\n", width, height, font);
+  else
+    fprintf(file,
+            "if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) set terminal pngcairo enhanced size %.0f,%.0f %s16' lw 1.6 "
+            "background '#FFFFFF'; else set terminal png enhanced truecolor size %.0f,%.0f\n",
+            width, height, font, width, height);
+  fputs("set output ARG2\nset encoding utf8\nset datafile separator ','\nset datafile missing NaN\n", file);
+}
+
+static void put_axis(FILE *file, char axis, int logarithmic, const char *label, extent range) {
+  fprintf(file, "set %clabel ", axis);
+  put_text(file, label);
+  fprintf(file, " noenhanced\nset %crange [%.17g:%.17g] noextend\n", axis, range.low, range.high);
+  if (logarithmic)
+    fprintf(file, "set logscale %c 10\nset format %c '%s'\n", axis, axis,
+            range.high / range.low >= 10 ? "10^{%T}" : "%g");
+  else
+    fprintf(file, "unset logscale %c\nset format %c '%%.8g'\n", axis, axis);
+  if (range.empty) fprintf(file, "set format %c ''\n", axis);
+}
+
+/* A series' colour belongs to its label, so that it is the same in every panel. */
+static int64_t colour_of(const mms_chart_content *content, int64_t series) {
+  int64_t distinct = 0;
+  for (int64_t s = 0; s < content->series_count; s++) {
+    const char *label = content->series[s].label == NULL ? "" : content->series[s].label;
+    int seen = 0;
+    for (int64_t before = 0; before < s && label[0] != '\0' && !seen; before++)
+      seen = content->series[before].label != NULL && strcmp(content->series[before].label, label) == 0;
+    const char *mine = content->series[series].label == NULL ? "" : content->series[series].label;
+    if (s == series || (mine[0] != '\0' && strcmp(mine, label) == 0)) return distinct % COLOURS;
+    if (!seen) distinct++;
+  }
+  return 0;
+}
+
+static void put_style(FILE *file, const mms_series *series, const char *colour, int in_legend) {
+  if (series->mark == MMS_MARK_LINES) {
+    fprintf(file, "with lines lw 2 lc rgb '#%s'", colour);
+    return;
+  }
+  int64_t n = series->xy->rows;
+  const char *alpha = n > MANY ? "80" : n > 200 ? "30" : "10"; /* 00 is opaque, FF invisible */
+  double size = n > MANY ? 0.28 : n > 200 ? 0.55 : 0.9;
+  if (in_legend) {
+    alpha = "00";
+    size = 1.1;
+  }
+  fprintf(file, "with points pt 7 ps %g lc rgb '#%s%s'", size, alpha, colour);
+}
+
+/* The plot command of one panel. The legend has entries of its own, whose dots are large enough to see. */
+static void put_plot(FILE *file, const mms_chart_content *content, int64_t panel) {
+  fputs("plot ", file);
+  int64_t row = 0, drawn = 0;
+  for (int64_t s = 0; s < content->series_count; s++) {
+    const mms_series *series = &content->series[s];
+    int64_t first = row;
+    row += series->xy->rows;
+    if (panel_of(content, s) != panel) continue;
+    const char *colour = colours[colour_of(content, s)];
+    if (series->xy->rows > 0) {
+      fprintf(file, "%sARG1 skip 1 every ::%lld::%lld using 1:2 notitle ", drawn++ > 0 ? ", \\\n  " : "",
+              (long long)first, (long long)row - 1);
+      put_style(file, series, colour, 0);
+    }
+    if (series->label != NULL && series->label[0] != '\0') {
+      fprintf(file, "%sNaN title ", drawn++ > 0 ? ", \\\n  " : "");
+      put_text(file, series->label);
+      fputc(' ', file);
+      put_style(file, series, colour, 1);
+    }
+  }
+  fputs(drawn == 0 ? "NaN notitle\n" : "\n", file);
+}
+
+static void put_panel(FILE *file, const mms_chart_content *content, int64_t panel, double left, double right,
+                      double bottom, double top) {
+  const mms_chart *chart = &content->charts[panel];
+  extent x = find_extent(content, panel, 0), y = find_extent(content, panel, 1);
+  fprintf(file, "\nset lmargin at screen %.5f\nset rmargin at screen %.5f\n", left, right);
+  fprintf(file, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n", bottom, top);
+  fputs("set title ", file);
+  put_text(file, chart->title);
+  fputs(" noenhanced offset 0,1.4\n", file);
+  put_axis(file, 'x', chart->log_x, chart->x_label, x);
+  put_axis(file, 'y', chart->log_y, chart->y_label, y);
+  fputs(chart->equal_axes && !x.empty ? "set size ratio -1\n" : "set size noratio\n", file);
+  if (x.empty)
+    fprintf(file, "set label 1 'no data' at screen %.5f,%.5f center textcolor rgb '#777777'\n", (left + right) / 2,
+            (bottom + top) / 2);
+  else
+    fputs("unset label 1\n", file);
+  put_plot(file, content, panel);
+}
+
+void mms_chart_script(FILE *file, mms_chart_format format, const mms_chart_content *content) {
+  double left = AROUND, width = 0, height = SIDE + 1.45 * AROUND;
+  for (int64_t p = 0; p < content->panels; p++) width += SIDE * aspect_of(content, p) + 1.35 * AROUND;
+  put_terminal(file, format, width, height);
+  fputs("set border 3 lw 1 lc rgb '#444444'\nset tics out nomirror textcolor rgb '#222222'\n"
+        "set grid back lt 1 lw 0.6 lc rgb '#E4E4E4'\n"
+        "set key above center horizontal noenhanced spacing 1.2\nset samples 2\n",
+        file);
+  fputs("set multiplot\n", file);
+  double bottom = 0.62 * AROUND / height, top = 1 - 0.83 * AROUND / height;
+  for (int64_t p = 0; p < content->panels; p++) {
+    double across = SIDE * aspect_of(content, p);
+    put_panel(file, content, p, left / width, (left + across) / width, bottom, top);
+    left += across + 1.35 * AROUND;
+  }
+  fputs("unset multiplot\nunset output\n", file);
+}
