@@ -23,7 +23,7 @@ fi
 
 prepare_launch
 result=$root/results/fashion
-mkdir -p "$result"
+mkdir -p "$root/results"
 mpirun --oversubscribe -n 2 "$build/mmsold" run "$root/config/fashion.yaml" --output.directory="$result"
 
 if [ ! -f "$result/samples.png" ] || [ "$result/samples.h5" -nt "$result/samples.png" ]; then
