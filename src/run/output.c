@@ -191,12 +191,13 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
 
 typedef mms_status writer(mms_session *session, mms_h5 *file, bool complete, mms_error *error);
 
-/* Create, fill and commit DIRECTORY/name; the time is counted as output. */
-static mms_status write_file(mms_session *session, const char *name, writer *write, bool complete, mms_error *error) {
+/* Create, fill and commit FOLDER/name; the time is counted as output. */
+static mms_status write_file(mms_session *session, const char *folder, const char *name, writer *write, bool complete,
+                             mms_error *error) {
   const double begun = mms_clock_seconds();
   session->timing.total = begun - session->started;
   char *path = NULL;
-  mms_status status = mms_format_text(&path, error, "%s/%s", session->request->output.directory, name);
+  mms_status status = mms_format_text(&path, error, "%s/%s", folder, name);
   status = mms_team_agree(session->request->team, status, error);
   mms_h5 *file = NULL;
   if (status == MMS_OK) status = mms_h5_create(&file, session->request->team, path, error);
@@ -211,14 +212,47 @@ static mms_status write_file(mms_session *session, const char *name, writer *wri
 }
 
 mms_status mms_session_write_samples(mms_session *session, const char *name, bool complete, mms_error *error) {
-  return write_file(session, name, write_samples_into, complete, error);
+  return write_file(session, session->request->output.directory, name, write_samples_into, complete, error);
+}
+
+/* A file name for the rescued samples that is free in `folder`, "" if a thousand are taken. For rank 0; Local. */
+static void free_name(const char *folder, const char *directory, char *name, size_t size) {
+  const char *slash = strrchr(directory, '/');
+  const char *base = slash != NULL && slash[1] != '\0' ? slash + 1 : "run";
+  if (slash == NULL) base = directory;
+  for (int n = 0; n < 1000; n++) {
+    char number[16] = "", path[4096];
+    if (n > 0) snprintf(number, sizeof number, "-%d", n);
+    snprintf(name, size, "%.200s-samples%s.h5", base, number);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (access(path, F_OK) != 0) return;
+  }
+  name[0] = '\0';
+}
+
+mms_status mms_session_rescue(mms_session *session, mms_status status, mms_error *error) {
+  const mms_run_request *request = session->request;
+  const char *folder = request->output.fallback != NULL ? request->output.fallback : ".";
+  char name[256] = "";
+  if (mms_team_rank(request->team) == 0) free_name(folder, request->output.directory, name, sizeof name);
+  mms_team_broadcast(request->team, name, sizeof name, 0);
+  mms_error second = mms_error_none();
+  const mms_error first = error != NULL ? *error : mms_error_none();
+  if (name[0] != '\0' && write_file(session, folder, name, write_samples_into, true, &second) == MMS_OK)
+    return mms_fail(error, status, "%.900s; the finished result was written to %.500s/%s instead", first.message,
+                    folder, name);
+  return mms_fail(error, status,
+                  "%.900s; nor could it be written to output.fallback %.300s (%.600s): the last checkpoint "
+                  "is what is left",
+                  first.message, folder, second.message);
 }
 
 mms_status mms_session_write_checkpoint(mms_session *session, mms_error *error) {
   char name[64];
   snprintf(name, sizeof name, "checkpoint-%lld.h5", (long long)mms_dynamics_steps_done(session->dynamics));
   const double begun = mms_clock_seconds();
-  mms_status status = write_file(session, name, write_checkpoint_into, false, error);
+  mms_status status =
+      write_file(session, session->request->output.directory, name, write_checkpoint_into, false, error);
   session->timing.last_checkpoint = mms_clock_seconds() - begun;
   if (status == MMS_OK && mms_team_rank(session->request->team) == 0)
     mms_folder_prune(session->request->output.directory, session->request->output.keep_checkpoints);

@@ -13,6 +13,9 @@
 /* Seconds between looks at the clock-driven wishes: a `stop` file costs a system call. */
 static const double look_interval = 1.0;
 
+/* Checkpoints on the clock may take this share of a run: a slow file system stretches the interval. */
+static const double write_budget = 0.02;
+
 /* When things are due, on rank 0's clock; the others learn of it through the all-reduce. */
 typedef struct schedule {
   double next_look, next_checkpoint, last_shown;
@@ -54,7 +57,9 @@ static void checkpoint(mms_session *session, schedule *when) {
   else
     mms_log_detail(session->request->log, "checkpoint at step %lld written in %.2f s",
                    (long long)mms_dynamics_steps_done(session->dynamics), session->timing.last_checkpoint);
-  when->next_checkpoint = mms_clock_seconds() + 60.0 * session->request->output.checkpoint_minutes;
+  const double wanted = 60.0 * session->request->output.checkpoint_minutes;
+  const double affordable = session->timing.last_checkpoint / write_budget;
+  when->next_checkpoint = mms_clock_seconds() + (wanted > affordable ? wanted : affordable);
 }
 
 static void count_time(mms_run_timing *timing, const mms_step_report *report, double seconds) {
@@ -103,7 +108,7 @@ static mms_status finish(mms_session *session, mms_error *error) {
   schedule unused = {0};
   checkpoint(session, &unused);
   mms_status status = mms_session_write_samples(session, "samples.h5", true, error);
-  if (status != MMS_OK) return status;
+  if (status != MMS_OK) return mms_session_rescue(session, status, error);
   double mean_defect = 0.0, covariance_defect = 0.0;
   status = mms_dynamics_measure(session->dynamics, &mean_defect, &covariance_defect, error);
   if (status != MMS_OK) return status;
@@ -146,6 +151,7 @@ static mms_status begin(mms_session *session, mms_found found, mms_error *error)
   free(text);
   if (status != MMS_OK) return status;
   mms_session_warn(session);
+  mms_session_warn_unlike_processors(session);
   if (found == MMS_FOUND_CHECKPOINTS) return mms_resume_read(session, error);
   return mms_dynamics_start(session->dynamics, error);
 }

@@ -5,6 +5,7 @@
 #include "mmsold/base/version.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 mms_status mms_session_open(mms_session *session, const mms_run_request *request, mms_error *error) {
@@ -80,6 +81,28 @@ void mms_session_warn(const mms_session *session) {
         "step_size %.4g is %.3g times the stability bound %.4g of scheme %s: particles may fly apart while the "
         "moments still look perfect; use step_size: auto or scheme: exponential",
         h, h / bound, bound, mms_scheme_name(request->sampler.scheme));
+}
+
+/* FNV-1a of this rank's processor model and kernels, as a double that holds it exactly (52 bits). */
+static double processor_fingerprint(void) {
+  char text[512] = "";
+  FILE *info = fopen("/proc/cpuinfo", "r");
+  while (info != NULL && fgets(text, sizeof text, info) != NULL)
+    if (strncmp(text, "model name", 10) == 0) break;
+  if (info != NULL) fclose(info);
+  strncat(text, mms_field_kernels(), sizeof text - strlen(text) - 1);
+  uint64_t hash = 14695981039346656037u;
+  for (const char *c = text; *c != '\0'; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+  return (double)(hash >> 12);
+}
+
+void mms_session_warn_unlike_processors(const mms_session *session) {
+  const double mine = processor_fingerprint();
+  double extremes[2] = {mine, -mine};
+  mms_team_max_double(session->request->team, extremes, 2);
+  if (extremes[0] != -extremes[1])
+    mms_log_warn(session->request->log, "the ranks run on processors of different types: the result is right, but its "
+                                        "last bits are not promised to be those of a run elsewhere");
 }
 
 /* Seconds between progress lines: often enough to be alive on a terminal, rare in a log file. */

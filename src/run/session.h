@@ -41,6 +41,10 @@ void mms_session_warn(const mms_session *session);
  * in one piece or not at all. Collective; agreed. */
 mms_status mms_session_write_samples(mms_session *session, const char *name, bool complete, mms_error *error);
 mms_status mms_session_write_checkpoint(mms_session *session, mms_error *error);
+/* The output folder did not take the final samples (`status` and `error` say why): write them into
+ * output.fallback, under a name that is free there. Returns `status` with where the result is now added to the
+ * message. Collective; agreed. */
+mms_status mms_session_rescue(mms_session *session, mms_status status, mms_error *error);
 
 /* What an output folder holds for this request. */
 typedef enum mms_found { MMS_FOUND_NOTHING, MMS_FOUND_CHECKPOINTS, MMS_FOUND_FINISHED } mms_found;
@@ -50,6 +54,9 @@ mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms
 /* Read the newest good checkpoint into the session; damaged ones are named and passed over; none
  * good is an error. Collective; agreed. */
 mms_status mms_resume_read(mms_session *session, mms_error *error);
+
+/* Say once if the ranks run on processors of different types: bit equality is not promised then. Collective. */
+void mms_session_warn_unlike_processors(const mms_session *session);
 
 /* A progress line when one is due. Local. */
 void mms_session_progress(mms_session *session, const mms_step_report *report, double now, double *last_shown);

@@ -19,6 +19,7 @@ typedef struct mms_output_options {
   int64_t trace_every;       /* steps; 0 = no trace */
   double checkpoint_minutes; /* 0 = only at an orderly stop */
   int64_t keep_checkpoints;
+  const char *fallback; /* folder for a final output that `directory` does not take; NULL: the current one */
 } mms_output_options;
 
 typedef struct mms_run_request {
