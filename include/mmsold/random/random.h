@@ -3,7 +3,10 @@
  * Philox4x32-10 (J. Salmon et al., SC'11; Random123). Key: the 64-bit seed. Counter words:
  *   c0 = group of components, c1 = low 32 bits of step, c2 = low 32 bits of item,
  *   c3 = stream (8 bits) | bits 32..39 of step (8) | bits 32..47 of item (16).
- * An item is a particle, a block or a training row, whichever the stream is about. */
+ * An item is a particle, a block or a training row, whichever the stream is about. Kinds of
+ * numbers (normals, uniforms, ...) of one key share counters, so a key is for one kind. A group is
+ * one Philox call: components are at most 2^33 (double normals, uniforms), 2^34 (float), 2^32
+ * (indices, subsets). */
 #ifndef MMSOLD_RANDOM_RANDOM_H
 #define MMSOLD_RANDOM_RANDOM_H
 
@@ -38,8 +41,8 @@ typedef struct mms_random_key {
  * component first + i however the components are split over calls. Local; no allocation. */
 void mms_random_normals(mms_random_key key, int64_t first, int64_t count, double *out);
 
-/* The same law in single precision, four normals a Philox call (32 bits each; |x| < 6.7); a
- * different sequence from the double one. Components first .. first + count - 1. */
+/* The same law in single precision, four normals a Philox call (31 bits for each radius, 32 for each angle; |x| < 6.7);
+ * a different sequence from the double one. Components first .. first + count - 1. */
 void mms_random_normals_float(mms_random_key key, int64_t first, int64_t count, float *out);
 
 /* Uniforms on [0, 1), 53 bits, two a Philox call. */
@@ -51,7 +54,7 @@ uint64_t mms_random_index(mms_random_key key, int64_t component, uint64_t bound)
 
 /* A uniformly random subset of `size` of 0 .. total - 1, in ascending order, in O(size log
  * size) work and memory whatever total is (Floyd's method with a hash set). chosen: [size].
- * Needs 0 <= size <= total. Local. MMS_ERR_MEMORY. */
+ * Needs 0 <= size <= total, size < 2^32 (MMS_ERR_INTERNAL). Local. MMS_ERR_MEMORY. */
 mms_status mms_random_subset(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, mms_error *error);
 
 #endif

@@ -1,0 +1,146 @@
+/* Fixed-point sums; the construction and its ranges are in the header. */
+#include "mmsold/parallel/exact_sum.h"
+
+#include "mmsold/base/memory.h"
+#include "parallel/team_mpi.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONED
+#endif
+
+struct mms_exact_sum {
+  int64_t length;
+  int extras;
+  int count;      /* of int64 in the all-reduce: 3 length + extras + 1 */
+  int64_t *limbs; /* [3][length] high, middle, low; then the extras, then the refused */
+};
+
+static const int64_t max_addends = (int64_t)1 << 23;
+static const double limit = 0x1p47;
+
+mms_status mms_exact_sum_create(mms_exact_sum **sum, int64_t length, int extras, int64_t addends, mms_error *error) {
+  *sum = NULL;
+  if (length < 0 || extras < 0 || addends < 0)
+    return mms_fail(error, MMS_ERR_INTERNAL, "an exact sum of length %lld with %d extras and %lld addends",
+                    (long long)length, extras, (long long)addends);
+  if (addends > max_addends)
+    return mms_fail(error, MMS_ERR_INPUT,
+                    "%lld blocks are too many to be summed exactly (at most %lld): use larger blocks",
+                    (long long)addends, (long long)max_addends);
+  int64_t count = length <= INT32_MAX ? 3 * length + extras + 1 : INT64_MAX;
+  mms_exact_sum made = {.length = length, .extras = extras};
+  mms_status status = mms_narrow(&made.count, count, "the length of an exact sum", error);
+  void *memory = NULL, *limbs = NULL;
+  if (status == MMS_OK) status = mms_allocate(&limbs, count, sizeof(int64_t), "an exact sum", error);
+  if (status == MMS_OK) status = mms_allocate(&memory, 1, sizeof made, "an exact sum", error);
+  if (status != MMS_OK) {
+    free(limbs);
+    return status;
+  }
+  made.limbs = limbs;
+  *sum = memory;
+  **sum = made;
+  return MMS_OK;
+}
+
+void mms_exact_sum_free(mms_exact_sum **sum) {
+  if (*sum == NULL) return;
+  free((*sum)->limbs);
+  free(*sum);
+  *sum = NULL;
+}
+
+void mms_exact_sum_clear(mms_exact_sum *sum) { memset(sum->limbs, 0, (size_t)sum->count * sizeof *sum->limbs); }
+
+static int64_t bits_of(double value) {
+  int64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/* v = a 2^8 + b 2^-32 + c 2^-72 + e, each limb the nearest integer to what is left.
+ *
+ * Rounding by addition: let M = 1.5 2^(52+k) and |r| <= 2^(50+k). Then s = fl(r + M) lies in [2^(52+k), 2^(53+k)],
+ * where doubles are the multiples of 2^k: s - M = 2^k n with n the nearest integer to r 2^-k (ties to even n), and as s
+ * and M share sign and exponent their bit patterns, read as integers, differ by n. What is left, r - 2^k n, is
+ * exact: it is a multiple of the last place of r (or zero), not larger than 2^(k-1), and not larger than |r| unless n =
+ * 0. Here k = 8, -32, -72 and |r| < 2^47, <= 2^7, <= 2^-33, all within 2^(50+k). So |a| <= 2^39, |b| <= 2^39, |c| <=
+ * 2^39, |e| <= 2^-73. */
+CLONED
+static int64_t add_limbs(int64_t count, const double *restrict values, int64_t *restrict high, int64_t *restrict middle,
+                         int64_t *restrict low) {
+  const double m_high = 0x1.8p60, m_middle = 0x1.8p20, m_low = 0x1.8p-20;
+  const int64_t i_high = bits_of(m_high), i_middle = bits_of(m_middle), i_low = bits_of(m_low);
+  int64_t refused = 0;
+  for (int64_t i = 0; i < count; i++) {
+    double v = fabs(values[i]) < limit ? values[i] : 0.0; /* NaN compares false */
+    refused += v != values[i];
+    double s = v + m_high;
+    high[i] += bits_of(s) - i_high;
+    double r = v - (s - m_high);
+    double t = r + m_middle;
+    middle[i] += bits_of(t) - i_middle;
+    double q = r - (t - m_middle);
+    low[i] += bits_of(q + m_low) - i_low;
+  }
+  return refused;
+}
+
+void mms_exact_sum_add(mms_exact_sum *sum, int64_t first, int64_t count, const double *values) {
+  int64_t *high = sum->limbs, *middle = high + sum->length, *low = middle + sum->length;
+  sum->limbs[sum->count - 1] += add_limbs(count, values, high + first, middle + first, low + first);
+}
+
+void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount) {
+  sum->limbs[3 * sum->length + index] += amount;
+}
+
+void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team) {
+  if (mms_team_size(team) == 1) return;
+  MPI_Allreduce(MPI_IN_PLACE, sum->limbs, sum->count, MPI_INT64_T, MPI_SUM, mms_team_communicator(team));
+}
+
+__extension__ typedef unsigned __int128 wide;
+
+/* The double nearest to (a 2^80 + b 2^40 + c) 2^-72 (ties to even); |a|, |b|, |c| <= 2^62. */
+static double nearest(int64_t a, int64_t b, int64_t c) {
+  const int64_t unit = (int64_t)1 << 40;
+  /* Carry so that 0 <= c, b < 2^40 and the sign is that of a: floor division by shifts of non-negative remainders. */
+  int64_t carry = c >= 0 ? c / unit : -((unit - 1 - c) / unit);
+  c -= carry * unit;
+  b += carry;
+  carry = b >= 0 ? b / unit : -((unit - 1 - b) / unit);
+  b -= carry * unit;
+  a += carry;
+  wide rest = (wide)(uint64_t)b << 40 | (wide)(uint64_t)c; /* < 2^80 */
+  bool negative = a < 0;
+  if (negative) { /* |total| = -a 2^80 - rest */
+    a = -a - (rest != 0);
+    if (rest != 0) rest = ((wide)1 << 80) - rest;
+  }
+  double size;
+  if (a == 0) {
+    size = (double)rest; /* conversion rounds to nearest */
+  } else {
+    /* Up to 143 bits: the lowest 16 become one sticky bit, far below the 53 that are kept (a >= 1: at least 65 remain).
+     */
+    wide top = (wide)(uint64_t)a << 64 | rest >> 16 | (wide)((rest & 0xffff) != 0);
+    size = ldexp((double)top, 16);
+  }
+  size = ldexp(size, -72);
+  return negative ? -size : size;
+}
+
+void mms_exact_sum_read(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
+  const int64_t *high = sum->limbs, *middle = high + sum->length, *low = middle + sum->length;
+  for (int64_t i = 0; i < count; i++) values[i] = nearest(high[first + i], middle[first + i], low[first + i]);
+}
+
+int64_t mms_exact_sum_extra(const mms_exact_sum *sum, int index) { return sum->limbs[3 * sum->length + index]; }
+int64_t mms_exact_sum_refused(const mms_exact_sum *sum) { return sum->limbs[sum->count - 1]; }
+size_t mms_exact_sum_bytes(const mms_exact_sum *sum) { return (size_t)sum->count * sizeof(int64_t) + sizeof *sum; }

@@ -1,0 +1,31 @@
+/* The loops under the generators, one group of words a lane. Private. */
+#ifndef RANDOM_KERNELS_H
+#define RANDOM_KERNELS_H
+
+#include "mmsold/random/random.h"
+
+/* Groups made at once: long enough for vector code, short enough for the stack and for short requests. */
+enum { MMS_RANDOM_BATCH = 64, MMS_RANDOM_LANES = 8 };
+
+/* The four Philox words of `groups` groups of a key from `first` on (modulo 2^32), as words[word][group]. */
+typedef struct mms_random_words {
+  uint32_t word[4][MMS_RANDOM_BATCH];
+} mms_random_words;
+
+/* Fill the first `groups` lanes (a multiple of MMS_RANDOM_LANES, at most MMS_RANDOM_BATCH). Local. */
+void mms_random_fill_words(mms_random_key key, uint32_t first, int groups, mms_random_words *words);
+
+/* Normals of the first `groups` lanes (as above): two a group in double, four in float. Local. */
+void mms_random_box_muller(int groups, const mms_random_words *words, double *out);
+void mms_random_box_muller_float(int groups, const mms_random_words *words, float *out);
+
+/* One vector version for each of these instruction sets, chosen when the program is loaded. All give the same bits:
+ * they use only operations that IEEE 754 rounds correctly, and products are never fused (-ffp-contract=off). Not
+ * under AddressSanitizer, which is not ready when the choice is made. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define MMS_RANDOM_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define MMS_RANDOM_CLONES
+#endif
+
+#endif

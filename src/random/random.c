@@ -1,0 +1,72 @@
+/* Runs of components: whole groups are made, the part asked for is copied, so that a component does not depend on
+ * how a run is split into calls. */
+#include "mmsold/random/random.h"
+
+#include "random/kernels.h"
+#include <string.h>
+
+/* The groups one turn of a loop makes. */
+typedef struct part {
+  uint32_t first; /* first group */
+  int groups;     /* padded to whole vectors */
+  int64_t skip;   /* components of the first group that are not wanted */
+  int64_t take;   /* components that are */
+} part;
+
+static part next_part(int64_t first, int64_t count, int width) {
+  part next = {.first = (uint32_t)(first / width), .skip = first % width};
+  int64_t room = width * MMS_RANDOM_BATCH - next.skip;
+  next.take = count < room ? count : room;
+  int groups = (int)((next.skip + next.take + width - 1) / width);
+  next.groups = (groups + MMS_RANDOM_LANES - 1) / MMS_RANDOM_LANES * MMS_RANDOM_LANES;
+  return next;
+}
+
+void mms_random_normals(mms_random_key key, int64_t first, int64_t count, double *out) {
+  mms_random_words words;
+  double made[2 * MMS_RANDOM_BATCH];
+  while (count > 0) {
+    part now = next_part(first, count, 2);
+    mms_random_fill_words(key, now.first, now.groups, &words);
+    mms_random_box_muller(now.groups, &words, made);
+    memcpy(out, made + now.skip, (size_t)now.take * sizeof *out);
+    out += now.take, first += now.take, count -= now.take;
+  }
+}
+
+void mms_random_normals_float(mms_random_key key, int64_t first, int64_t count, float *out) {
+  mms_random_words words;
+  float made[4 * MMS_RANDOM_BATCH];
+  while (count > 0) {
+    part now = next_part(first, count, 4);
+    mms_random_fill_words(key, now.first, now.groups, &words);
+    mms_random_box_muller_float(now.groups, &words, made);
+    memcpy(out, made + now.skip, (size_t)now.take * sizeof *out);
+    out += now.take, first += now.take, count -= now.take;
+  }
+}
+
+void mms_random_uniforms(mms_random_key key, int64_t first, int64_t count, double *out) {
+  mms_random_words words;
+  while (count > 0) {
+    part now = next_part(first, count, 2);
+    mms_random_fill_words(key, now.first, now.groups, &words);
+    for (int64_t i = 0; i < now.take; i++) {
+      int64_t group = (now.skip + i) / 2, half = (now.skip + i) % 2;
+      uint64_t bits = (uint64_t)words.word[2 * half][group] << 32 | words.word[2 * half + 1][group];
+      out[i] = (double)(bits >> 11) * 0x1p-53;
+    }
+    out += now.take, first += now.take, count -= now.take;
+  }
+}
+
+__extension__ typedef unsigned __int128 wide;
+
+/* floor(x bound / 2^128) for x uniform on 0 .. 2^128 - 1: each value's probability is off by less than 2^-128. */
+uint64_t mms_random_index(mms_random_key key, int64_t component, uint64_t bound) {
+  mms_random_words words;
+  mms_random_fill_words(key, (uint32_t)component, MMS_RANDOM_LANES, &words);
+  uint64_t high = (uint64_t)words.word[0][0] << 32 | words.word[1][0];
+  uint64_t low = (uint64_t)words.word[2][0] << 32 | words.word[3][0];
+  return (uint64_t)(((wide)high * bound + ((wide)low * bound >> 64)) >> 64);
+}
