@@ -1,0 +1,47 @@
+# Helpers of the system tests. A script sources this first; the environment names the program
+# (MMSOLD_PROGRAM), the source tree and the build.
+: "${MMSOLD_PROGRAM:?}" "${MMSOLD_SOURCE:?}" "${MMSOLD_BUILD:?}"
+PYTHON=/usr/bin/python3 # Debian's, where python3-h5py is
+
+# enter_scratch NAME: an empty folder of this test's own below the build's tests, removed at a good end.
+enter_scratch() {
+  scratch="$PWD/scratch-$1"
+  rm -rf "$scratch" && mkdir -p "$scratch" && cd "$scratch"
+  trap 'code=$?; if [ $code -eq 0 ]; then cd / && rm -rf "$scratch"; fi; exit $code' EXIT
+}
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# run_ranks N ARGUMENTS...: the program under mpirun on N ranks (alone where N is 1).
+run_ranks() {
+  ranks_wanted=$1; shift
+  if [ "$ranks_wanted" -eq 1 ]; then "$MMSOLD_PROGRAM" "$@"; else
+    mpirun --oversubscribe -n "$ranks_wanted" "$MMSOLD_PROGRAM" "$@"; fi
+}
+
+# expect_exit CODE PATTERN COMMAND...: it ends with CODE and says PATTERN (extended regular expression),
+# on stdout or stderr, in one go: a message of several ranks would be one too many.
+expect_exit() {
+  wanted=$1 pattern=$2; shift 2
+  code=0
+
+  "$@" > expect.log 2>&1 || code=$?
+  [ "$code" -eq "$wanted" ] || { cat expect.log >&2; fail "exit $code instead of $wanted: $*"; }
+  grep -Eq -- "$pattern" expect.log || { cat expect.log >&2; fail "no \"$pattern\" in the output of: $*"; }
+  if [ "$wanted" -eq 2 ]; then
+    said=$(grep -c '^mmsold: error: ' expect.log || true)
+    [ "$said" -eq 1 ] || { cat expect.log >&2; fail "$said error messages instead of 1: $*"; }
+  fi
+}
+
+# wait_for CONDITION SECONDS: poll a shell condition.
+wait_for() {
+  for attempt in $(seq $(($2 * 10))); do
+    if eval "$1"; then return 0; fi
+    sleep 0.1
+  done
+  fail "waited $2 s in vain for: $1"
+}
