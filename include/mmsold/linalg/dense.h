@@ -50,4 +50,7 @@ void mms_dense_eigen_work_free(mms_dense_eigen_work *work);
 mms_status mms_dense_eigen_with(const mms_dense_eigen_work *work, int64_t n, double *a, double *eigenvalues, double *q,
                                 mms_error *error);
 
+/* "OpenBLAS 0.3.21 ...": the library in use and how it was built, for --version and files. Local. */
+const char *mms_dense_library(void);
+
 #endif

@@ -20,6 +20,9 @@ void mms_world_end(void);
 /* End all ranks at once, for what cannot be agreed on any more. Local; does not return. */
 _Noreturn void mms_world_abort(int exit_code);
 
+/* "Open MPI v4.1.4": the library in use, for --version, cut to `size`. Local, after mms_world_begin. */
+void mms_world_library(char *out, size_t size);
+
 /* A team of all ranks, on a duplicate of the world communicator, with one communicator per
  * node inside it. Collective. Free with mms_team_free before mms_world_end. */
 mms_status mms_team_create(mms_team **team, mms_error *error);

@@ -1,0 +1,79 @@
+#include "cli/command.h"
+
+#include "cli/words.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const mms_command table[] = {
+    {"run", mms_command_run, "CONFIG [--section.key=value ...]",
+     "make samples: start, or go on if the output folder holds a checkpoint",
+     "  --check             read and check everything, print the resolved configuration and the plan, and stop\n"
+     "  --fresh             start over; the old output is kept aside, not deleted\n"
+     "  --max-hours H       stop in order with a checkpoint before H hours are over\n"
+     "  --section.key=value replaces a key of the configuration (mmsold help keys lists them)\n"
+     "\n"
+     "The result is DIRECTORY/samples.h5. Signals: USR1 writes a checkpoint and goes on; USR2, TERM and INT write one\n"
+     "and stop with exit status 75: the same command then goes on.\n"
+     "\n"
+     "  mpirun -n 2 mmsold run config/fashion.yaml\n"},
+    {"prepare", mms_command_prepare, "CONFIG --output FILE.h5 [--section.key=value ...]",
+     "build the training set once (select, PCA, whiten) and store it",
+     "  --output FILE.h5    where to; an existing file is not written over\n"
+     "\n"
+     "Only the section `training` must be there. FILE.h5 can be a `training.source` afterwards, and `mmsold plot` "
+     "draws\n"
+     "it.\n"},
+    {"evaluate", mms_command_evaluate, "CONFIG --points FILE --output FILE.h5 [--section.key=value ...]",
+     "U, grad U, V and grad V (with standard errors) at given points",
+     "  --points FILE       .npy or FILE.h5:/dataset, one point a row, in the sampler's coordinates\n"
+     "  --output FILE.h5    where to; an existing file is not written over\n"
+     "\n"
+     "Only `training` and `score` must be there; sampler.seed (default 0) is the seed of the smoothing.\n"},
+    {"density", NULL, "CONFIG", "2-D: tilt, normaliser, density picture, test likelihood", ""},
+    {"converge", NULL, "CONFIG", "the same run at many P and seeds; errors, slopes, picture", ""},
+    {"classify", NULL, "CONFIG", "minimum expected-cost classifier", ""},
+    {"compare", mms_command_compare, "A B [--json]", "distances and moment defects between two sets of points",
+     "  A                   the generated set: samples.h5, FILE.h5:/dataset, FILE.npy or an IDX file\n"
+     "  B                   the reference set: training or target points, in the same coordinates\n"
+     "  --json              one JSON object; quantities that do not apply are left out\n"
+     "  --directions N      random directions of the sliced distance (default 512)\n"
+     "  --seed S            of directions and subsets (default 0)\n"},
+    {"info", mms_command_info, "FILE [--verify]", "what a file holds",
+     "  --verify            read all of it, so that its checksums are checked\n"
+     "\n"
+     "FILE is one of ours, any other HDF5 file, a .npy file or an IDX file.\n"},
+    {"plot", mms_command_plot, "FILE --output PICTURE [--trace]", "draw samples, a training set or a trace",
+     "  --output PICTURE    .png; charts also .pdf and .svg; an existing file is replaced. A chart's numbers go to\n"
+     "                      PICTURE.csv beside it\n"
+     "  --trace             the trace of a run instead of its samples\n"
+     "\n"
+     "Images become a sheet: real ones, the same through PCA and back, generated ones, and under these each one's\n"
+     "nearest training image (smallest distance in the data's own coordinates, that is in pixels). Pixels outside\n"
+     "[0, 1] are clipped in the picture only. Points in the plane become a scatter chart. The real points are read\n"
+     "again from the source that the file's configuration names, seen from the current folder.\n"},
+    {"help", mms_command_help, "[COMMAND | keys [--markdown]]",
+     "this text, a command's page, or every configuration key", "  --markdown          keys as a Markdown table\n"},
+    {"version", mms_command_version, "", "version, commit, libraries with versions (also --version)", ""},
+    {0}};
+
+const mms_command *mms_commands(void) { return table; }
+
+const mms_command *mms_command_find(const char *name) {
+  for (const mms_command *command = table; command->name != NULL; command++)
+    if (strcmp(command->name, name) == 0) return command;
+  return NULL;
+}
+
+const char *mms_command_nearest(const char *name) {
+  const char *names[sizeof table / sizeof table[0]];
+  int count = 0;
+  for (const mms_command *command = table; command->name != NULL; command++) names[count++] = command->name;
+  return mms_words_nearest(name, names, count);
+}
+
+bool mms_cli_speaks(const mms_cli *cli) { return mms_team_rank(cli->team) == 0; }
+
+mms_status mms_cli_agree(const mms_cli *cli, mms_status mine, mms_error *error) {
+  return mms_team_agree(cli->team, mine, error);
+}
