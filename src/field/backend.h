@@ -1,0 +1,31 @@
+/* What a backend of the field is: a private table of functions. Shapes as in mmsold/field/field.h. */
+#ifndef FIELD_BACKEND_H
+#define FIELD_BACKEND_H
+
+#include "mmsold/field/field.h"
+
+/* What is written to the output: the mean itself, or where it lies from the query. The second is what the
+ * gradient needs; taken from the first it would lose digits where the query is close to its mean. */
+typedef enum mms_pull {
+  MMS_PULL_MEAN,        /* k̄ */
+  MMS_PULL_DISPLACEMENT /* k̄ − z */
+} mms_pull;
+
+typedef struct mms_backend_table {
+  const char *name;
+  /* Collective over `team`; each rank returns its own status (the caller agrees). */
+  mms_status (*create)(void **state, const mms_team *team, const mms_training *training, int64_t max_rows,
+                       int64_t max_pairs, mms_error *error);
+  /* Local. Queries are checked: finite points, possible widths; pairs >= 1 with smoothing > 0, or pairs == 0.
+   * out: [count][d]; log_mass: [count], never NULL. */
+  void (*evaluate)(void *state, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
+                   mms_field_counters *counters);
+  void (*free)(void *state); /* Collective */
+  int64_t (*bytes)(const void *state);
+  int64_t (*shared_bytes)(const void *state);
+} mms_backend_table;
+
+extern const mms_backend_table mms_backend_reference;
+extern const mms_backend_table mms_backend_dense;
+
+#endif

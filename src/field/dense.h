@@ -1,0 +1,59 @@
+/* What the two screens of the dense backend share. */
+#ifndef FIELD_DENSE_H
+#define FIELD_DENSE_H
+
+#include "field/backend.h"
+#include "field/finish.h"
+#include "field/kernels.h"
+#include "field/screen_points.h"
+
+enum {
+  MMS_DENSE_PAIRS = 256,   /* pairs screened together; more go round by round */
+  MMS_DENSE_QUERIES = 512, /* rows of the screen's product */
+  MMS_DENSE_DRAWS = 8192,  /* (row, pair) of a group: more only where noise is shared */
+  MMS_DENSE_WIDTH = 512,   /* points of a tile: 512 x 512 floats are 1 MiB, an L2 */
+  MMS_DENSE_CANDIDATES = 1 << 18
+};
+
+typedef struct mms_dense {
+  const mms_training *training;
+  const mms_field_kernel_table *kernels;
+  mms_screen_points points;
+  mms_finish *finish;
+  int64_t max_rows;
+  int64_t bytes;
+  bool by_column;
+
+  int32_t *list;        /* points of one row: [n + 16] */
+  double *centred;      /* z' of one row: [d] */
+  float *queries;       /* by row: z' rows then ε rows [QUERIES][d]; by column: ε of one row [PAIRS][d] */
+  float *scores;        /* by row: [QUERIES][WIDTH]; by column: a of one row [padded] */
+  mms_finish_row *rows; /* [max_rows] */
+
+  /* by row only */
+  float *margins;            /* [DRAWS] */
+  float *tops;               /* [2 DRAWS] */
+  mms_candidate *candidates; /* [CANDIDATES] */
+  int64_t *counts;           /* candidates of a row, or −1: it goes to the finish with all points: [max_rows] */
+  uint64_t *marks;           /* one bit a point: [n/64 + 1] */
+} mms_dense;
+
+/* The screens: every row of the queries, evaluated. Local. */
+void mms_dense_by_column(mms_dense *self, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
+                         mms_field_counters *counters);
+void mms_dense_by_row(mms_dense *self, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
+                      mms_field_counters *counters);
+
+/* z' of a row into self->centred and, as floats, into z; returns |z'|. */
+double mms_dense_centre(mms_dense *self, const double *z, float *out);
+
+/* How far below the largest logit a point may be and still count, in units of 1: n e^-b <= 2^-53. */
+double mms_dense_depth(const mms_dense *self);
+
+/* Turn the sums of a finished row into its output. */
+void mms_dense_end(const mms_dense *self, const mms_finish_row *row, mms_pull pull, double *out, double *log_mass);
+
+/* |z'| and β|ε| beyond which single precision is not asked (2^24): such rows go to the finish with all points. */
+#define MMS_DENSE_FAR 16777216.0
+
+#endif

@@ -1,0 +1,165 @@
+/* The dense backend in many dimensions: one SGEMM for the scores a of the rows and the b of all their antithetic pairs
+ * against a tile of points (ALGORITHMS 1, useful identity), an online maximum over tiles, and a list of candidates. */
+#include "field/dense.h"
+
+#include "field/noise.h"
+#include "mmsold/base/clock.h"
+#include <cblas.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+/* Rows first .. first + rows − 1 with pairs first_pair .. first_pair + pairs − 1. */
+typedef struct group {
+  const mms_queries *q;
+  int64_t first, rows, first_pair, pairs;
+  bool shared;      /* one set of draws for all rows */
+  int64_t room;     /* candidates a row has room for */
+  int64_t enough;   /* candidates from which listing no longer pays */
+  float beta;       /* σ/S */
+  int64_t screened; /* rows still in the screen */
+} group;
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Rows that share the product's QUERIES rows and the DRAWS thresholds. */
+static int64_t group_rows(bool shared, int64_t pairs) {
+  int64_t rows = shared ? least(MMS_DENSE_QUERIES - pairs, MMS_DENSE_DRAWS / pairs) : MMS_DENSE_QUERIES / (1 + pairs);
+  return rows < 1 ? 1 : rows;
+}
+
+static const float *noise_of(const mms_dense *self, const group *g, int64_t row) {
+  return self->queries + (g->rows + (g->shared ? 0 : row * g->pairs)) * self->training->dim;
+}
+
+/* Fill the queries of the product and every draw's margin (bδ² + 2 error, in the screen's units). A row that single
+ * precision can't judge, or to which all points matter, is taken out of the screen. */
+static void begin_group(mms_dense *self, group *g) {
+  int64_t d = self->training->dim;
+  const mms_screen_points *points = &self->points;
+  const mms_queries *q = g->q;
+  double ratio = q->bandwidth / points->scale, depth = mms_dense_depth(self) * ratio * ratio;
+  double beta = q->smoothing / points->scale;
+  g->beta = beta < MMS_DENSE_FAR ? (float)beta : 0.0F;
+  g->screened = 0;
+  for (int64_t r = 0; r < g->rows; r++) {
+    double norm = mms_dense_centre(self, q->points + (g->first + r) * d, self->queries + r * d);
+    float *noise = self->queries + (g->rows + r * g->pairs) * d;
+    if (!g->shared || r == 0) {
+      if (q->pairs > 0)
+        mms_noise_draw(q, g->first + r, g->first_pair, g->pairs, d, noise);
+      else
+        memset(noise, 0, (size_t)(g->pairs * d) * sizeof(float));
+    }
+    bool out = !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
+    for (int64_t j = 0; j < g->pairs; j++) {
+      double e = beta * sqrt(self->kernels->square(noise_of(self, g, r) + j * d, d)) * (1.0 + 1e-12);
+      double margin = depth + 2.0 * mms_screen_points_error(points, d, norm, e, beta);
+      if (!(e < MMS_DENSE_FAR) || !(margin < 2.0 * (norm + e) * points->radius + 1.0)) out = true;
+      self->margins[r * g->pairs + j] = out ? 0.0F : nextafterf((float)margin, INFINITY);
+      self->tops[2 * (r * g->pairs + j)] = self->tops[2 * (r * g->pairs + j) + 1] = -FLT_MAX;
+    }
+    self->counts[r] = out ? -1 : 0;
+    if (!out) g->screened++;
+  }
+}
+
+/* Drop candidates that later tiles have left behind. */
+static int64_t sift(const mms_dense *self, const group *g, int64_t r, mms_candidate *list, int64_t count) {
+  const float *tops = self->tops + 2 * r * g->pairs, *margins = self->margins + r * g->pairs;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < count; i++)
+    if (list[i].score > tops[list[i].draw] - margins[list[i].draw / 2]) list[kept++] = list[i];
+  return kept;
+}
+
+/* One row against one tile. */
+static void screen_row(mms_dense *self, group *g, int64_t r, int64_t first, int64_t width) {
+  const float *a = self->scores + r * width, *b = self->scores + (g->rows + (g->shared ? 0 : r * g->pairs)) * width;
+  mms_candidate *list = self->candidates + r * g->room;
+  int64_t count = self->counts[r];
+  for (int64_t j = 0; j < g->pairs; j++) {
+    float margin = self->margins[r * g->pairs + j], *top = self->tops + 2 * (r * g->pairs + j);
+    for (int attempt = 0;; attempt++) {
+      int64_t found = self->kernels->screen(a, b + j * width, g->beta, width, margin, top, (int32_t)first,
+                                            (int32_t)(2 * j), list + count, g->room - count);
+      if (found >= 0) {
+        count += found;
+        break;
+      }
+      count = sift(self, g, r, list, count);
+      if (attempt > 0 || count > g->enough) {
+        self->counts[r] = -1;
+        g->screened--;
+        return;
+      }
+    }
+  }
+  if (count > g->enough) count = sift(self, g, r, list, count);
+  self->counts[r] = count > g->enough ? -1 : count;
+  if (count > g->enough) g->screened--;
+}
+
+static void screen_tile(mms_dense *self, group *g, int64_t first, int64_t width, mms_field_counters *counters) {
+  int64_t d = self->training->dim, lines = g->rows + (g->shared ? g->pairs : g->rows * g->pairs);
+  if (g->q->pairs == 0) lines = g->rows; /* the exact field: b is whatever is there, times β = 0 */
+  double start = mms_clock_seconds();
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)lines, (int)width, (int)d, 1.0F, self->queries, (int)d,
+              self->points.x + first * self->points.stride, (int)self->points.stride, 0.0F, self->scores, (int)width);
+  counters->seconds_product += mms_clock_seconds() - start;
+  counters->product_flops += 2.0 * (double)(lines * width * d);
+  for (int64_t r = 0; r < g->rows; r++) {
+    if (self->counts[r] < 0) continue;
+    self->kernels->subtract(self->scores + r * width, self->points.half + first, width);
+    screen_row(self, g, r, first, width);
+  }
+}
+
+/* The candidates of a row as an ascending list of points. */
+static int64_t list_points(mms_dense *self, const group *g, int64_t r) {
+  mms_candidate *candidates = self->candidates + r * g->room;
+  int64_t kept = sift(self, g, r, candidates, self->counts[r]), count = 0, words = self->training->count / 64 + 1;
+  for (int64_t i = 0; i < kept; i++) self->marks[candidates[i].point / 64] |= UINT64_C(1) << (candidates[i].point % 64);
+  for (int64_t w = 0; w < words; w++) {
+    for (uint64_t bits = self->marks[w]; bits != 0; bits &= bits - 1)
+      self->list[count++] = (int32_t)(64 * w + __builtin_ctzll(bits));
+    self->marks[w] = 0;
+  }
+  return count;
+}
+
+static void finish_group(mms_dense *self, const group *g, const mms_finish_scale *scale, mms_field_counters *counters) {
+  double start = mms_clock_seconds();
+  for (int64_t r = 0; r < g->rows; r++) {
+    int64_t count = self->counts[r] < 0 ? self->training->count : list_points(self, g, r);
+    mms_finish_add(self->finish, &self->rows[g->first + r], scale, noise_of(self, g, r), g->pairs,
+                   self->counts[r] < 0 ? NULL : self->list, count);
+    counters->finished += 2 * g->pairs * count;
+  }
+  counters->seconds_finish += mms_clock_seconds() - start;
+}
+
+void mms_dense_by_row(mms_dense *self, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
+                      mms_field_counters *counters) {
+  int64_t d = self->training->dim, n = self->training->count, pairs = q->pairs > 0 ? q->pairs : 1;
+  mms_finish_scale scale = {q->bandwidth, q->smoothing, 0.5 / (double)pairs};
+  for (int64_t row = 0; row < q->count; row++)
+    self->rows[row] = mms_finish_begin(q->points + row * d, out + row * d, d);
+  group g = {.q = q, .shared = q->pairs == 0 || q->sharing != MMS_SHARING_PARTICLE};
+  int64_t most = group_rows(g.shared, least(pairs, MMS_DENSE_PAIRS));
+  for (g.first = 0; g.first < q->count; g.first += most) {
+    g.rows = least(most, q->count - g.first);
+    g.room = MMS_DENSE_CANDIDATES / g.rows;
+    for (g.first_pair = 0; g.first_pair < pairs; g.first_pair += MMS_DENSE_PAIRS) {
+      g.pairs = least(pairs - g.first_pair, MMS_DENSE_PAIRS);
+      g.enough = least(g.room - 2 * MMS_KERNEL_PAD, 64 + n * g.pairs / 4);
+      begin_group(self, &g);
+      for (int64_t first = 0; first < n && g.screened > 0; first += MMS_DENSE_WIDTH)
+        screen_tile(self, &g, first, least(MMS_DENSE_WIDTH, self->points.padded - first), counters);
+      finish_group(self, &g, &scale, counters);
+    }
+  }
+  for (int64_t row = 0; row < q->count; row++)
+    mms_dense_end(self, &self->rows[row], pull, out + row * d, log_mass + row);
+  counters->rows += 2 * pairs * q->count;
+}

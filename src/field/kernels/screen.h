@@ -1,0 +1,109 @@
+/* Single-precision kernels: which points can matter. */
+#ifndef FIELD_KERNELS_SCREEN_H
+#define FIELD_KERNELS_SCREEN_H
+
+#include "field/kernels.h"
+#include "field/kernels/simd.h"
+#include <float.h>
+
+/* a_i = z·x_i − |x_i|²/2 (ALGORITHMS 1, useful identity), by coordinate, two vectors at a time. */
+static float scores(const float *x, const float *half, int64_t width, int64_t dim, const float *z, float *a) {
+  vf top0 = vf_set(-FLT_MAX), top1 = top0;
+  for (int64_t i = 0; i < width; i += 2 * VF_LANES) {
+    vf s0 = vf_sub(vf_set(0.0F), vf_load(half + i)), s1 = vf_sub(vf_set(0.0F), vf_load(half + i + VF_LANES));
+    for (int64_t k = 0; k < dim; k++) {
+      vf zk = vf_set(z[k]);
+      s0 = vf_fma(zk, vf_load(x + k * width + i), s0);
+      s1 = vf_fma(zk, vf_load(x + k * width + i + VF_LANES), s1);
+    }
+    vf_store(a + i, s0);
+    vf_store(a + i + VF_LANES, s1);
+    top0 = vf_max(top0, s0);
+    top1 = vf_max(top1, s1);
+  }
+  return vf_largest(vf_max(top0, top1));
+}
+
+static int64_t select_points(const float *a, int64_t width, float threshold, int32_t *index) {
+  vf limit = vf_set(threshold);
+  int64_t count = 0;
+  for (int64_t i = 0; i < width; i += VF_LANES) {
+    uint32_t mask = vf_at_least(vf_load(a + i), limit);
+    if (mask != 0) count += vf_compress(index + count, mask, (int32_t)i);
+  }
+  return count;
+}
+
+static void subtract(float *a, const float *half, int64_t width) {
+  for (int64_t i = 0; i < width; i += VF_LANES) vf_store(a + i, vf_sub(vf_load(a + i), vf_load(half + i)));
+}
+
+/* Append the points of one chunk that clear the limits; returns the new count. */
+static int64_t append(const float *a, const float *b, float beta, const float *limit, int32_t first, int32_t draw,
+                      mms_candidate *out, int64_t count) {
+  for (int64_t i = 0; i < MMS_KERNEL_PAD; i += VF_LANES) {
+    vf av = vf_load(a + i), bv = vf_load(b + i);
+    vf s[2] = {vf_fma(vf_set(beta), bv, av), vf_fnma(vf_set(beta), bv, av)};
+    for (int sign = 0; sign < 2; sign++) {
+      uint32_t mask = vf_greater(s[sign], vf_set(limit[sign]));
+      if (mask == 0) continue;
+      float values[VF_LANES];
+      vf_store(values, s[sign]);
+      for (; mask != 0; mask &= mask - 1) {
+        int lane = __builtin_ctz(mask);
+        out[count++] = (mms_candidate){first + (int32_t)i + lane, draw + sign, values[lane]};
+      }
+    }
+  }
+  return count;
+}
+
+/* s± = a ± β b. First the largest of every chunk, kept as vectors; then only chunks that clear the limit are read
+ * again. */
+static int64_t screen(const float *a, const float *b, float beta, int64_t width, float margin, float *top,
+                      int32_t first, int32_t draw, mms_candidate *out, int64_t room) {
+  enum { CHUNKS = 1024 / MMS_KERNEL_PAD };
+  vf plus[CHUNKS], minus[CHUNKS], scale = vf_set(beta);
+  vf top_plus = vf_set(top[0]), top_minus = vf_set(top[1]);
+  int64_t chunks = width / MMS_KERNEL_PAD;
+  for (int64_t c = 0; c < chunks; c++) {
+    const float *ac = a + c * MMS_KERNEL_PAD, *bc = b + c * MMS_KERNEL_PAD;
+    vf av = vf_load(ac), bv = vf_load(bc), high = vf_fma(scale, bv, av), low = vf_fnma(scale, bv, av);
+    for (int64_t i = VF_LANES; i < MMS_KERNEL_PAD; i += VF_LANES) {
+      av = vf_load(ac + i);
+      bv = vf_load(bc + i);
+      high = vf_max(high, vf_fma(scale, bv, av));
+      low = vf_max(low, vf_fnma(scale, bv, av));
+    }
+    plus[c] = high;
+    minus[c] = low;
+    top_plus = vf_max(top_plus, high);
+    top_minus = vf_max(top_minus, low);
+  }
+  top[0] = vf_largest(top_plus);
+  top[1] = vf_largest(top_minus);
+  float limit[2] = {top[0] - margin, top[1] - margin};
+  vf limit_plus = vf_set(limit[0]), limit_minus = vf_set(limit[1]);
+  int64_t count = 0;
+  for (int64_t c = 0; c < chunks; c++) {
+    if ((vf_greater(plus[c], limit_plus) | vf_greater(minus[c], limit_minus)) == 0) continue;
+    if (count + 2 * MMS_KERNEL_PAD > room) return -1;
+    count = append(a + c * MMS_KERNEL_PAD, b + c * MMS_KERNEL_PAD, beta, limit, first + (int32_t)c * MMS_KERNEL_PAD,
+                   draw, out, count);
+  }
+  return count;
+}
+
+static double square(const float *v, int64_t count) {
+  vd sum = vd_set(0.0);
+  int64_t i = 0;
+  for (; i + VD_LANES <= count; i += VD_LANES) {
+    vd a = vd_from_float(v + i);
+    sum = vd_fma(a, a, sum);
+  }
+  double total = vd_sum(sum);
+  for (; i < count; i++) total += (double)v[i] * (double)v[i];
+  return total;
+}
+
+#endif

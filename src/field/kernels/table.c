@@ -1,0 +1,22 @@
+/* Compiled once per instruction set; MMS_KERNEL_SUFFIX names it and MMS_KERNEL_TABLE is the symbol. */
+#include "field/kernels/screen.h"
+#include "field/kernels/softmax.h"
+
+extern const mms_field_kernel_table MMS_KERNEL_TABLE;
+const mms_field_kernel_table MMS_KERNEL_TABLE = {
+    .name = MMS_KERNEL_SUFFIX,
+    .scores = scores,
+    .select = select_points,
+    .subtract = subtract,
+    .screen = screen,
+    .square = square,
+    .load_columns = load_columns,
+    .load_rows = load_rows,
+    .product_columns = product_columns,
+    .product_rows = product_rows,
+    .largest = largest,
+    .exponentials = exponentials,
+    .weights = weights,
+    .gather_columns = gather_columns,
+    .gather_rows = gather_rows,
+};

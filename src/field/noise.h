@@ -1,0 +1,11 @@
+/* The smoothing noise ε of a query row. The float value IS the noise: every backend converts it exactly. */
+#ifndef FIELD_NOISE_H
+#define FIELD_NOISE_H
+
+#include "mmsold/field/field.h"
+
+/* ε of pairs first .. first + pairs − 1 of row `row`: out [pairs][dim]. Component k of pair j has index
+ * j·dim + k of the key (seed, smoothing, step or 0, particle | block | 0). Local; no allocation. */
+void mms_noise_draw(const mms_queries *queries, int64_t row, int64_t first, int64_t pairs, int64_t dim, float *out);
+
+#endif

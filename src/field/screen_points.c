@@ -1,0 +1,95 @@
+#include "field/screen_points.h"
+
+#include "field/kernels.h"
+#include "mmsold/base/memory.h"
+#include <math.h>
+#include <stdlib.h>
+
+/* Layout of the shared memory: scale and radius; centre [d]; then floats, each part on a cache line. */
+typedef struct layout {
+  size_t centre, half, x, bytes;
+} layout;
+
+static size_t line_up(size_t bytes) { return (bytes + MMS_ALIGNMENT - 1) / MMS_ALIGNMENT * MMS_ALIGNMENT; }
+
+static layout make_layout(const mms_screen_points *points, int64_t dim, bool by_column) {
+  layout l;
+  l.centre = line_up(2 * sizeof(double));
+  l.half = l.centre + line_up((size_t)dim * sizeof(double));
+  l.x = l.half + line_up((size_t)points->padded * sizeof(float));
+  l.bytes = l.x + (size_t)(by_column ? dim : points->padded) * (size_t)points->stride * sizeof(float);
+  return l;
+}
+
+/* The centre need only be near the mean; the scale, a power of two that no |x − centre| exceeds. */
+static void measure(const mms_training *training, double *centre, double *scale, double *radius) {
+  int64_t n = training->count, d = training->dim;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t k = 0; k < d; k++) centre[k] += training->points[i * d + k] / (double)n;
+  double most = 0.0;
+  for (int64_t i = 0; i < n; i++) {
+    double norm = 0.0;
+    for (int64_t k = 0; k < d; k++) norm = hypot(norm, training->points[i * d + k] - centre[k]);
+    most = fmax(most, norm);
+  }
+  int exponent = 0;
+  if (most > 0.0) frexp(most, &exponent);
+  exponent = exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent;
+  *scale = ldexp(1.0, exponent);
+  *radius = fmin(1.0, most / *scale * (1.0 + 1e-9));
+}
+
+static void fill(const mms_screen_points *points, const mms_training *training, bool by_column, float *half, float *x) {
+  int64_t n = training->count, d = training->dim;
+  for (int64_t i = 0; i < points->padded; i++) {
+    double square = 0.0;
+    for (int64_t k = 0; k < d && i < n; k++) {
+      double value = (training->points[i * d + k] - points->centre[k]) / points->scale;
+      square += value * value;
+      x[by_column ? k * points->stride + i : i * points->stride + k] = (float)value;
+    }
+    half[i] = i < n ? (float)(0.5 * square) : 1e30F;
+  }
+}
+
+mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *team, const mms_training *training,
+                                    bool by_column, mms_error *error) {
+  int64_t chunk = MMS_KERNEL_PAD;
+  points->padded = (training->count + chunk - 1) / chunk * chunk;
+  points->stride = by_column ? points->padded : (training->dim + 15) / 16 * 16;
+  layout l = make_layout(points, training->dim, by_column);
+  mms_status status = mms_shared_create(&points->memory, team, l.bytes, "the field's copy of the training set", error);
+  if (status != MMS_OK) return status;
+  char *memory = mms_shared_data(points->memory);
+  double *widths = (double *)(void *)memory, *centre = (double *)(void *)(memory + l.centre);
+  float *half = (float *)(void *)(memory + l.half), *x = (float *)(void *)(memory + l.x);
+  points->centre = centre;
+  points->half = half;
+  points->x = x;
+  if (mms_team_rank(team) == 0) {
+    measure(training, centre, &widths[0], &widths[1]);
+    points->scale = widths[0];
+    fill(points, training, by_column, half, x);
+  }
+  mms_shared_publish(points->memory);
+  points->scale = widths[0];
+  points->radius = widths[1];
+  return MMS_OK;
+}
+
+void mms_screen_points_free(mms_screen_points *points) { mms_shared_free(&points->memory); }
+
+/* u = 2^-24, γ_k = ku/(1 − ku). Converting x', z', ε, β and |x'|²/2 to float is a relative error u each. A product of d
+ * terms in any order, fused or not, is off by at most γ_d Σ|z_k x_k| <= γ_d |z'||x'| (Cauchy-Schwarz; Higham, Accuracy
+ * and Stability, 3.1). With the conversions: γ_{d+2}|z'|X; the subtraction of the half norm, itself rounded, adds
+ * u(|z'|X + X²/2) + uX²/2; likewise γ_{d+3} e X with β; the last sum adds u of everything, and so does the limit, a
+ * float difference from the largest. Altogether less than γ_{d+8} ((|z'| + e) X + X²). What underflows is at most
+ * 2^-126 for each of 2d + 8 operations, scaled by β at most. Double rounding in forming z' and x' (2^-53 each) is far
+ * below the slack as long as |z'| < 2^24, which the caller makes sure of. */
+double mms_screen_points_error(const mms_screen_points *points, int64_t dim, double z_norm, double e_norm,
+                               double beta) {
+  double ku = (double)(dim + 8) * 0x1p-24, radius = points->radius;
+  if (ku >= 0.5) return INFINITY;
+  return ku / (1.0 - ku) * ((z_norm + e_norm) * radius + radius * radius) +
+         (double)(2 * dim + 8) * (1.0 + beta) * 0x1p-126;
+}
