@@ -107,33 +107,30 @@ void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team) {
 
 __extension__ typedef unsigned __int128 wide;
 
-/* The double nearest to (a 2^80 + b 2^40 + c) 2^-72 (ties to even); |a|, |b|, |c| <= 2^62. */
+/* The double nearest to (a 2^80 + b 2^40 + c) 2^-72 (ties to even); |a|, |b|, |c| <= 2^62. Without branches on signs,
+ * which are as good as random here. Right shifts of negative numbers are arithmetic (floor) in every compiler we know.
+ */
 static double nearest(int64_t a, int64_t b, int64_t c) {
-  const int64_t unit = (int64_t)1 << 40;
-  /* Carry so that 0 <= c, b < 2^40 and the sign is that of a: floor division by shifts of non-negative remainders. */
-  int64_t carry = c >= 0 ? c / unit : -((unit - 1 - c) / unit);
-  c -= carry * unit;
-  b += carry;
-  carry = b >= 0 ? b / unit : -((unit - 1 - b) / unit);
-  b -= carry * unit;
-  a += carry;
-  wide rest = (wide)(uint64_t)b << 40 | (wide)(uint64_t)c; /* < 2^80 */
-  bool negative = a < 0;
-  if (negative) { /* |total| = -a 2^80 - rest */
-    a = -a - (rest != 0);
-    if (rest != 0) rest = ((wide)1 << 80) - rest;
-  }
+  const int64_t below = ((int64_t)1 << 40) - 1;
+  const wide below_high = ((wide)1 << 80) - 1;
+  b += c >> 40; /* carry, so that the total is a 2^80 + rest, 0 <= rest < 2^80, and has the sign of a */
+  a += b >> 40;
+  wide rest = (wide)(uint64_t)(b & below) << 40 | (wide)(uint64_t)(c & below);
+  int64_t sign = a >> 63; /* 0 or -1; the size is then not(total) + 1 */
+  const wide flip = sign != 0 ? below_high : 0;
+  rest = (rest ^ flip) + (flip & 1);
+  a = (a ^ sign) + (int64_t)(rest >> 80);
+  rest &= below_high;
   double size;
   if (a == 0) {
-    size = (double)rest; /* conversion rounds to nearest */
+    size = (double)rest * 0x1p-72; /* conversion rounds to nearest; powers of two are exact */
   } else {
     /* Up to 143 bits: the lowest 16 become one sticky bit, far below the 53 that are kept (a >= 1: at least 65 remain).
      */
     wide top = (wide)(uint64_t)a << 64 | rest >> 16 | (wide)((rest & 0xffff) != 0);
-    size = ldexp((double)top, 16);
+    size = (double)top * 0x1p-56;
   }
-  size = ldexp(size, -72);
-  return negative ? -size : size;
+  return sign != 0 ? -size : size;
 }
 
 void mms_exact_sum_read(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
