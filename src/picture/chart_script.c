@@ -9,11 +9,20 @@
 static const char *const colours[] = {"0072B2", "D55E00", "009E73", "E69F00", "CC79A7", "56B4E9", "000000", "F0E442"};
 enum { COLOURS = sizeof colours / sizeof colours[0] };
 
-enum {
-  SIDE = 760,   /* of a panel's axes, in pixels */
-  AROUND = 150, /* what tic labels and axis labels take on one side */
-  MANY = 2000   /* points from which on dots are small and see-through */
+enum {                        /* the page, in pixels */
+       SIDE = 760,            /* height of the axes, and their width where the aspect is 1 */
+       LEFT = 135,            /* left of the axes: tic labels and axis label */
+       RIGHT = 60,            /* right of them: half a tic label and air */
+       BELOW = 105,           /* tic labels and axis label */
+       ABOVE = 8,             /* air between axes and legend */
+       TITLE_LINE = 56,       /* a title, with the air around it */
+       LEGEND_LINE = 32,      /* a line of the legend */
+       LEGEND_SAMPLE = 46,    /* a sample of the mark and the air after it */
+       LEGEND_CHARACTER = 12, /* a character, on average */
+       LEGEND_AIR = 24        /* between two entries */
 };
+
+enum { MANY = 2000 }; /* points from which on dots are small and see-through */
 
 /* What one axis must show. */
 typedef struct extent {
@@ -84,7 +93,7 @@ static double aspect_of(const mms_chart_content *content, int64_t panel) {
 static void put_terminal(FILE *file, mms_chart_format format, double width, double height) {
   const char *font = "font 'sans-serif,";
   if (format == MMS_CHART_PDF)
-    fprintf(file, "set terminal pdfcairo enhanced color size %gin,%gin %s12' lw 1.2\n", width / 110, height / 110,
+    fprintf(file, "set terminal pdfcairo enhanced color size %gin,%gin %s14' lw 1.2\n", width / 110, height / 110,
             font);
   else if (format == MMS_CHART_SVG)
     fprintf(file, "set terminal svg enhanced size %.0f,%.0f %s17' lw 1.2 background '#FFFFFF'\n", width, height, font);
@@ -101,10 +110,10 @@ static void put_axis(FILE *file, char axis, int logarithmic, const char *label, 
   put_text(file, label);
   fprintf(file, " noenhanced\nset %crange [%.17g:%.17g] noextend\n", axis, range.low, range.high);
   if (logarithmic)
-    fprintf(file, "set logscale %c 10\nset format %c '%s'\n", axis, axis,
-            range.high / range.low >= 10 ? "10^{%T}" : "%g");
+    fprintf(file, "set logscale %c 10\nset format %c '%s'\n%s m%ctics\n", axis, axis,
+            range.high / range.low >= 10 ? "10^{%T}" : "%g", range.high / range.low > 1e7 ? "unset" : "set", axis);
   else
-    fprintf(file, "unset logscale %c\nset format %c '%%.8g'\n", axis, axis);
+    fprintf(file, "unset logscale %c\nset format %c '%%.8g'\nunset m%ctics\n", axis, axis, axis);
   if (range.empty) fprintf(file, "set format %c ''\n", axis);
 }
 
@@ -123,7 +132,7 @@ static int64_t colour_of(const mms_chart_content *content, int64_t series) {
   return 0;
 }
 
-static void put_style(FILE *file, const mms_series *series, const char *colour, int in_legend) {
+static void put_style(FILE *file, const mms_series *series, const char *colour) {
   if (series->mark == MMS_MARK_LINES) {
     fprintf(file, "with lines lw 2 lc rgb '#%s'", colour);
     return;
@@ -131,14 +140,10 @@ static void put_style(FILE *file, const mms_series *series, const char *colour, 
   int64_t n = series->xy->rows;
   const char *alpha = n > MANY ? "80" : n > 200 ? "30" : "10"; /* 00 is opaque, FF invisible */
   double size = n > MANY ? 0.28 : n > 200 ? 0.55 : 0.9;
-  if (in_legend) {
-    alpha = "00";
-    size = 1.1;
-  }
   fprintf(file, "with points pt 7 ps %g lc rgb '#%s%s'", size, alpha, colour);
 }
 
-/* The plot command of one panel. The legend has entries of its own, whose dots are large enough to see. */
+/* The plot command of one panel. */
 static void put_plot(FILE *file, const mms_chart_content *content, int64_t panel) {
   fputs("plot ", file);
   int64_t row = 0, drawn = 0;
@@ -146,57 +151,132 @@ static void put_plot(FILE *file, const mms_chart_content *content, int64_t panel
     const mms_series *series = &content->series[s];
     int64_t first = row;
     row += series->xy->rows;
-    if (panel_of(content, s) != panel) continue;
-    const char *colour = colours[colour_of(content, s)];
-    if (series->xy->rows > 0) {
-      fprintf(file, "%sARG1 skip 1 every ::%lld::%lld using 1:2 notitle ", drawn++ > 0 ? ", \\\n  " : "",
-              (long long)first, (long long)row - 1);
-      put_style(file, series, colour, 0);
-    }
-    if (series->label != NULL && series->label[0] != '\0') {
-      fprintf(file, "%sNaN title ", drawn++ > 0 ? ", \\\n  " : "");
-      put_text(file, series->label);
-      fputc(' ', file);
-      put_style(file, series, colour, 1);
-    }
+    if (panel_of(content, s) != panel || series->xy->rows == 0) continue;
+    fprintf(file, "%sARG1 skip 1 every ::%lld::%lld using 1:2 ", drawn++ > 0 ? ", \\\n  " : "", (long long)first,
+            (long long)row - 1);
+    put_style(file, series, colours[colour_of(content, s)]);
   }
-  fputs(drawn == 0 ? "NaN notitle\n" : "\n", file);
+  fputs(drawn == 0 ? "NaN\n" : "\n", file);
 }
 
-static void put_panel(FILE *file, const mms_chart_content *content, int64_t panel, double left, double right,
-                      double bottom, double top) {
+/* Where a panel's axes stand, in pixels of a page of `width` × `height`, from its lower left corner. */
+typedef struct frame {
+  double width, height, left, across, legend_top, title;
+} frame;
+
+/* Pixels an entry of the legend takes: sample, text (its width is an estimate: the font is not ours) and air. */
+static double entry_width(const char *label) {
+  double characters = 0;
+  for (const char *c = label; *c != '\0'; c++)
+    if (((unsigned char)*c & 0xC0) != 0x80) characters++; /* not the continuation of a UTF-8 character */
+  return LEGEND_SAMPLE + LEGEND_CHARACTER * characters + LEGEND_AIR;
+}
+
+static int in_legend(const mms_chart_content *content, int64_t panel, int64_t s) {
+  const char *label = content->series[s].label;
+  return panel_of(content, s) == panel && label != NULL && label[0] != '\0';
+}
+
+/* The entries from series `first` on that fit one line of `room` pixels (at least one): returns the series after
+ * them; *used is their width. */
+static int64_t legend_line(const mms_chart_content *content, int64_t panel, int64_t first, double room, double *used) {
+  *used = 0;
+  int64_t s = first;
+  for (; s < content->series_count; s++) {
+    if (!in_legend(content, panel, s)) continue;
+    double more = entry_width(content->series[s].label);
+    if (*used > 0 && *used + more > room) break;
+    *used += more;
+  }
+  return s;
+}
+
+static int legend_lines(const mms_chart_content *content, int64_t panel, double room) {
+  int lines = 0;
+  for (int64_t s = 0; s < content->series_count;) {
+    double used = 0;
+    s = legend_line(content, panel, s, room, &used);
+    if (used > 0) lines++;
+  }
+  return lines;
+}
+
+/* One entry at (x, y): a sample large enough to be seen whatever the marks of the chart are, and the label. */
+static void put_entry(FILE *file, const frame *at, const mms_series *series, const char *colour, double x, double y) {
+  double line_end = x + LEGEND_SAMPLE - 10;
+  if (series->mark == MMS_MARK_LINES)
+    fprintf(file, "set arrow from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 3 lc rgb '#%s'\n", x / at->width,
+            y / at->height, line_end / at->width, y / at->height, colour);
+  else
+    fprintf(file, "set label '' at screen %.5f,%.5f point pt 7 ps 1.2 lc rgb '#%s'\n", (line_end - 4) / at->width,
+            y / at->height, colour);
+  fputs("set label ", file);
+  put_text(file, series->label);
+  fprintf(file, " at screen %.5f,%.5f left noenhanced textcolor rgb '#222222'\n", (x + LEGEND_SAMPLE) / at->width,
+          y / at->height);
+}
+
+/* The legend between title and axes, its lines centred. Placed by us: gnuplot's own key takes its dots from the plot,
+ * where they may be too small and faint to be told apart, and breaks its lines where it likes. */
+static void put_legend(FILE *file, const mms_chart_content *content, int64_t panel, const frame *at) {
+  double y = at->legend_top - 0.5 * LEGEND_LINE;
+  for (int64_t first = 0, next = 0; first < content->series_count; first = next) {
+    double used = 0;
+    next = legend_line(content, panel, first, at->across, &used);
+    if (used == 0) continue;
+    double x = at->left + 0.5 * (at->across - used + LEGEND_AIR);
+    for (int64_t s = first; s < next; s++) {
+      if (!in_legend(content, panel, s)) continue;
+      put_entry(file, at, &content->series[s], colours[colour_of(content, s)], x, y);
+      x += entry_width(content->series[s].label);
+    }
+    y -= LEGEND_LINE;
+  }
+}
+
+static void put_panel(FILE *file, const mms_chart_content *content, int64_t panel, const frame *at) {
   const mms_chart *chart = &content->charts[panel];
   extent x = find_extent(content, panel, 0), y = find_extent(content, panel, 1);
-  fprintf(file, "\nset lmargin at screen %.5f\nset rmargin at screen %.5f\n", left, right);
-  fprintf(file, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n", bottom, top);
-  fputs("set title ", file);
+  double middle = (at->left + 0.5 * at->across) / at->width;
+  fprintf(file, "\nset lmargin at screen %.5f\nset rmargin at screen %.5f\n", at->left / at->width,
+          (at->left + at->across) / at->width);
+  fprintf(file, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n", BELOW / at->height,
+          (BELOW + SIDE) / at->height);
+  fputs("unset label\nunset arrow\nset label ", file);
   put_text(file, chart->title);
-  fputs(" noenhanced offset 0,1.4\n", file);
+  fprintf(file, " at screen %.5f,%.5f center noenhanced\n", middle, at->title / at->height);
+  put_legend(file, content, panel, at);
   put_axis(file, 'x', chart->log_x, chart->x_label, x);
   put_axis(file, 'y', chart->log_y, chart->y_label, y);
   fputs(chart->equal_axes && !x.empty ? "set size ratio -1\n" : "set size noratio\n", file);
   if (x.empty)
-    fprintf(file, "set label 1 'no data' at screen %.5f,%.5f center textcolor rgb '#777777'\n", (left + right) / 2,
-            (bottom + top) / 2);
-  else
-    fputs("unset label 1\n", file);
+    fprintf(file, "set label 'no data' at screen %.5f,%.5f center textcolor rgb '#777777'\n", middle,
+            (BELOW + 0.5 * SIDE) / at->height);
   put_plot(file, content, panel);
 }
 
 void mms_chart_script(FILE *file, mms_chart_format format, const mms_chart_content *content) {
-  double left = AROUND, width = 0, height = SIDE + 1.45 * AROUND;
-  for (int64_t p = 0; p < content->panels; p++) width += SIDE * aspect_of(content, p) + 1.35 * AROUND;
-  put_terminal(file, format, width, height);
-  fputs("set border 3 lw 1 lc rgb '#444444'\nset tics out nomirror textcolor rgb '#222222'\n"
-        "set grid back lt 1 lw 0.6 lc rgb '#E4E4E4'\n"
-        "set key above center horizontal noenhanced spacing 1.2\nset samples 2\n",
-        file);
-  fputs("set multiplot\n", file);
-  double bottom = 0.62 * AROUND / height, top = 1 - 0.83 * AROUND / height;
+  double width = 0;
+  int lines = 0;
   for (int64_t p = 0; p < content->panels; p++) {
     double across = SIDE * aspect_of(content, p);
-    put_panel(file, content, p, left / width, (left + across) / width, bottom, top);
-    left += across + 1.35 * AROUND;
+    int mine = legend_lines(content, p, across);
+    width += LEFT + across + RIGHT;
+    if (mine > lines) lines = mine;
+  }
+  double legend_top = BELOW + SIDE + lines * LEGEND_LINE + ABOVE;
+  frame at = {.width = width, .height = legend_top + TITLE_LINE, .legend_top = legend_top};
+  at.title = legend_top + 0.5 * TITLE_LINE;
+  put_terminal(file, format, at.width, at.height);
+  fputs("set border 3 lw 1 lc rgb '#444444'\nset tics out nomirror textcolor rgb '#222222'\n"
+        "set grid back lt 1 lw 0.6 lc rgb '#E4E4E4'\nunset key\nset samples 2\nset multiplot\n",
+        file);
+  double edge = 0;
+  for (int64_t p = 0; p < content->panels; p++) {
+    at.left = edge + LEFT;
+    at.across = SIDE * aspect_of(content, p);
+    put_panel(file, content, p, &at);
+    edge = at.left + at.across + RIGHT;
   }
   fputs("unset multiplot\nunset output\n", file);
 }

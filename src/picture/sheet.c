@@ -17,8 +17,8 @@ enum {
   MARGIN = 16,          /* around the page, in pixels */
   GAP = 3,              /* between images */
   BAND_GAP = 20,        /* between bands */
-  LABEL_GAP = 8,        /* between a label and its images */
-  LABEL_SCALE = 2,      /* the 5 × 7 font is drawn at 10 × 14 */
+  LABEL_GAP = 6,        /* between a label and its images */
+  LABEL_SCALE = 2,      /* the 5 × 8 font is drawn at 10 × 16 */
   VISIBLE_SIDE = 64,    /* an image's longer side is magnified to at least this many pixels */
   LARGEST_SCALE = 8,    /* … but a dot never becomes larger than this */
   WIDEST_PAGE = 2400,   /* … nor the page wider than a screen, where a smaller scale avoids it */
