@@ -1,0 +1,99 @@
+/* Moments of a point set against given ones, far below the defects that matter (1e-12). */
+#include "mmsold/base/memory.h"
+#include "mmsold/linalg/dense.h"
+#include "mmsold/study/distances.h"
+#include "study/points.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Rows per product. Inside a block rounding is at most γ_64 ≈ 7e-15 of Σ|y_i y_j| ≤ P max var (Cauchy-Schwarz); blocks
+ * are added with compensation, so the covariance is good to about 1e-14 of its largest entry whatever P is. */
+enum { BLOCK = 64 };
+
+typedef struct bench {
+  double *mean, *mean_lost;     /* [d]: sums of x − μ, and what rounding lost of them */
+  double *second, *second_lost; /* [d][d]: the same for y yᵀ, y = (x − μ) − mean */
+  double *rows, *product;       /* [BLOCK][d], [d][d] */
+} bench;
+
+/* Neumaier's sum: what an addition rounds away is kept beside. */
+static void add(double *sum, double *lost, double value) {
+  double total = *sum + value;
+  *lost += fabs(*sum) >= fabs(value) ? (*sum - total) + value : (value - total) + *sum;
+  *sum = total;
+}
+
+/* mean ← Σ (x − μ) / P. The differences are taken first: μ itself may be large. */
+static void average(bench *work, const mms_matrix *points, const double *mean) {
+  int64_t dim = points->cols;
+  for (int64_t i = 0; i < points->rows; i++)
+    for (int64_t k = 0; k < dim; k++) add(&work->mean[k], &work->mean_lost[k], points->data[i * dim + k] - mean[k]);
+  for (int64_t k = 0; k < dim; k++) work->mean[k] = (work->mean[k] + work->mean_lost[k]) / (double)points->rows;
+}
+
+/* second ← Σ y yᵀ / P with y = (x − μ) − mean. */
+static void average_products(bench *work, const mms_matrix *points, const double *mean) {
+  int64_t dim = points->cols;
+  for (int64_t first = 0; first < points->rows; first += BLOCK) {
+    int64_t rows = points->rows - first < BLOCK ? points->rows - first : BLOCK;
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t k = 0; k < dim; k++)
+        work->rows[i * dim + k] = (points->data[(first + i) * dim + k] - mean[k]) - work->mean[k];
+    mms_dense_gram_upper(rows, dim, 1.0, work->rows, 0.0, work->product);
+    for (int64_t i = 0; i < dim; i++)
+      for (int64_t j = i; j < dim; j++)
+        add(&work->second[i * dim + j], &work->second_lost[i * dim + j], work->product[i * dim + j]);
+  }
+  for (int64_t i = 0; i < dim * dim; i++)
+    work->second[i] = (work->second[i] + work->second_lost[i]) / (double)points->rows;
+}
+
+static mms_status set_up(bench *work, int64_t dim, mms_error *error) {
+  double **const arrays[6] = {&work->mean,        &work->mean_lost, &work->second,
+                              &work->second_lost, &work->rows,      &work->product};
+  const int64_t sizes[6] = {dim, dim, dim * dim, dim * dim, BLOCK * dim, dim * dim};
+  mms_status status = MMS_OK;
+  for (int i = 0; i < 6 && status == MMS_OK; i++) status = mms_allocate_doubles(arrays[i], sizes[i], "moments", error);
+  return status;
+}
+
+static void put_away(bench *work) {
+  free(work->mean);
+  free(work->mean_lost);
+  free(work->second);
+  free(work->second_lost);
+  free(work->rows);
+  free(work->product);
+}
+
+mms_status mms_moment_defect(const mms_matrix *points, const double *mean, const double *covariance,
+                             double *mean_defect, double *covariance_defect, mms_error *error) {
+  int64_t dim = points->cols;
+  if (points->rows < 1 || dim < 1)
+    return mms_fail(error, MMS_ERR_INPUT, "%lld points with %lld columns have no moments; at least 1 of each is needed",
+                    (long long)points->rows, (long long)dim);
+  mms_status status = mms_study_check(points, "the set of points", points, "the set of points", 1, error);
+  if (status != MMS_OK) return status;
+  double spread = 0,
+         largest = 0; /* a covariance's largest entry stands on its diagonal, but what is given may not be one */
+  for (int64_t k = 0; k < dim; k++) spread = fmax(spread, covariance[k * dim + k]);
+  for (int64_t i = 0; i < dim * dim; i++) largest = fmax(largest, fabs(covariance[i]));
+  if (!(spread > 0))
+    return mms_fail(error, MMS_ERR_INPUT,
+                    "the covariance to compare with is zero, and defects are relative to it; compare other sets");
+  bench work = {0};
+  status = set_up(&work, dim, error);
+  if (status == MMS_OK) {
+    average(&work, points, mean);
+    average_products(&work, points, mean);
+    double first = 0, second = 0;
+    for (int64_t k = 0; k < dim; k++) first = fmax(first, fabs(work.mean[k]));
+    for (int64_t i = 0; i < dim; i++)
+      for (int64_t j = i; j < dim; j++) second = fmax(second, fabs(work.second[i * dim + j] - covariance[i * dim + j]));
+    *mean_defect = first / sqrt(spread);
+    *covariance_defect = second / largest;
+  }
+  put_away(&work);
+  return status;
+}
