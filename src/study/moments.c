@@ -1,4 +1,5 @@
 /* Moments of a point set against given ones, far below the defects that matter (1e-12). */
+#include "study/moments.h"
 #include "mmsold/base/memory.h"
 #include "mmsold/linalg/dense.h"
 #include "mmsold/study/distances.h"
@@ -6,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Rows per product. Inside a block rounding is at most γ_64 ≈ 7e-15 of Σ|y_i y_j| ≤ P max var (Cauchy-Schwarz); blocks
  * are added with compensation, so the covariance is good to about 1e-14 of its largest entry whatever P is. */
@@ -67,33 +69,51 @@ static void put_away(bench *work) {
   free(work->product);
 }
 
+mms_status mms_study_measure(const mms_matrix *points, const double *origin, double *mean, double *covariance,
+                             mms_error *error) {
+  bench work = {0};
+  mms_status status = set_up(&work, points->cols, error);
+  if (status == MMS_OK) {
+    average(&work, points, origin);
+    average_products(&work, points, origin);
+    mms_dense_mirror_upper(points->cols, work.second);
+    memcpy(mean, work.mean, (size_t)points->cols * sizeof *mean);
+    memcpy(covariance, work.second, (size_t)(points->cols * points->cols) * sizeof *covariance);
+  }
+  put_away(&work);
+  return status;
+}
+
+/* The largest |found − wanted|, and NaN where there is one. */
+static double largest_difference(int64_t count, const double *found, const double *wanted) {
+  double largest = 0;
+  for (int64_t i = 0; i < count; i++) {
+    double difference = fabs(found[i] - (wanted == NULL ? 0 : wanted[i]));
+    if (!(difference <= largest)) largest = difference;
+  }
+  return largest;
+}
+
 mms_status mms_moment_defect(const mms_matrix *points, const double *mean, const double *covariance,
                              double *mean_defect, double *covariance_defect, mms_error *error) {
   int64_t dim = points->cols;
-  if (points->rows < 1 || dim < 1)
-    return mms_fail(error, MMS_ERR_INPUT, "%lld points with %lld columns have no moments; at least 1 of each is needed",
-                    (long long)points->rows, (long long)dim);
-  mms_status status = mms_study_check(points, "the set of points", points, "the set of points", 1, error);
+  mms_status status = mms_study_check(points, "the set of points", points, "itself", 1, error);
   if (status != MMS_OK) return status;
-  double spread = 0,
-         largest = 0; /* a covariance's largest entry stands on its diagonal, but what is given may not be one */
+  double spread = 0;
   for (int64_t k = 0; k < dim; k++) spread = fmax(spread, covariance[k * dim + k]);
-  for (int64_t i = 0; i < dim * dim; i++) largest = fmax(largest, fabs(covariance[i]));
   if (!(spread > 0))
     return mms_fail(error, MMS_ERR_INPUT,
                     "the covariance to compare with is zero, and defects are relative to it; compare other sets");
-  bench work = {0};
-  status = set_up(&work, dim, error);
+  double *first = NULL, *second = NULL;
+  status = mms_allocate_doubles(&first, dim, "a mean", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&second, dim * dim, "a covariance", error);
+  if (status == MMS_OK) status = mms_study_measure(points, mean, first, second, error);
   if (status == MMS_OK) {
-    average(&work, points, mean);
-    average_products(&work, points, mean);
-    double first = 0, second = 0;
-    for (int64_t k = 0; k < dim; k++) first = fmax(first, fabs(work.mean[k]));
-    for (int64_t i = 0; i < dim; i++)
-      for (int64_t j = i; j < dim; j++) second = fmax(second, fabs(work.second[i * dim + j] - covariance[i * dim + j]));
-    *mean_defect = first / sqrt(spread);
-    *covariance_defect = second / largest;
+    *mean_defect = largest_difference(dim, first, NULL) / sqrt(spread);
+    *covariance_defect =
+        largest_difference(dim * dim, second, covariance) / largest_difference(dim * dim, covariance, NULL);
   }
-  put_away(&work);
+  free(first);
+  free(second);
   return status;
 }

@@ -38,7 +38,8 @@ mms_status mms_duplicate_rate(const mms_matrix *generated, const mms_matrix *tra
                               double *threshold, mms_error *error);
 
 /* Moment defect of points against a mean [d] and covariance [d][d]: ‖mean − μ‖∞ / √max diag Σ
- * and ‖cov(1/P) − Σ‖max / max |Σ|; sums in compensated or exact arithmetic. */
+ * and ‖cov(1/P) − Σ‖max / max |Σ|; sums in compensated arithmetic, good to about 1e-15 of the
+ * spread and 1e-14 of max |Σ| whatever P is. MMS_ERR_INPUT where Σ is zero. */
 mms_status mms_moment_defect(const mms_matrix *points, const double *mean, const double *covariance,
                              double *mean_defect, double *covariance_defect, mms_error *error);
 

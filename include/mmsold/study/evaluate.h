@@ -20,9 +20,13 @@ typedef struct mms_evaluate_request {
   const char *configuration; /* stored in the file */
 } mms_evaluate_request;
 
-/* Writes `/points` [n][d], `/U` [n], `/grad_U` [n][d], `/V`, `/grad_V`, `/V_stderr`, `/grad_V_stderr` (standard
+/* Draws: antithetic pair j of a point is the noise of (seed, step j, point), fresh for each pair also where the
+ * configuration says `noise: fixed` (one kept pair has no spread); shared as `sharing` says, a block being 64 points.
+ *
+ * Writes `/points` [n][d], `/U` [n], `/grad_U` [n][d], `/V`, `/grad_V`, `/V_stderr`, `/grad_V_stderr` (standard
  * errors over antithetic pairs; 0 without smoothing, where V = U; NaN with a single pair). Points are split over the
- * ranks in blocks; the same bits at any rank count. Collective; agreed. */
+ * ranks in blocks; the same bits at any rank count. MMS_ERR_INPUT where the points' columns are not d (both named, and
+ * the data's D), the output exists or has no folder. Collective; agreed. */
 mms_status mms_evaluate(const mms_evaluate_request *request, mms_error *error);
 
 #endif
