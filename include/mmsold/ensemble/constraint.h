@@ -20,10 +20,11 @@ typedef enum mms_retraction { MMS_RETRACTION_QR, MMS_RETRACTION_POLAR } mms_retr
 
 /* Indices of the counters that travel in the same all-reduce (summed over ranks). */
 enum {
-  MMS_COUNT_NONFINITE,  /* blocks that held a value that is not finite */
+  MMS_COUNT_NONFINITE,  /* blocks refused: moments not finite or 2^47 and larger; others count their own here too */
   MMS_COUNT_FAILED,     /* ranks that failed locally in this step */
   MMS_COUNT_STOP,       /* ranks asked to stop */
   MMS_COUNT_CHECKPOINT, /* ranks asked to checkpoint */
+  MMS_COUNT_POTENTIAL,  /* blocks whose potential was not finite or 2^87 and larger */
   MMS_COUNTERS
 };
 
@@ -34,7 +35,9 @@ typedef struct mms_moments_report {
   double mean_defect;       /* max |1ᵀY|/P of the Y that went in */
   double covariance_defect; /* max |YᵀY/P − I| of the Y that went in */
   double drift;             /* root mean square of W's entries */
-  double condition;         /* estimate of κ₁(R) */
+  double potential;         /* the sum that mms_constraint_add_potential collected; NaN where a part was not finite */
+  double condition;         /* κ₁(R) (QR) or that of the square root of Gram (polar) */
+  double error_bound;       /* estimate of the covariance defect that one retraction would leave */
   bool repaired;            /* a second retraction was needed (see mms_constraint_apply) */
   double seconds_reduce;    /* in the all-reduce, waiting included */
   double seconds_algebra;   /* in moments, factorisation and update, of this step so far */
@@ -48,28 +51,34 @@ void mms_constraint_free(mms_constraint **constraint);
 
 /* Begin a step: clear the sums. Local. */
 void mms_constraint_begin(mms_constraint *constraint);
-/* Add one block's moments: y, w [rows][d]. Local; a block's arithmetic does not depend on the rank. */
-void mms_constraint_add(mms_constraint *constraint, int64_t rows, const double *y, const double *w);
+/* Add one block's moments: y, w [rows][d]. Local; a block's arithmetic does not depend on the rank.
+ * False where the block is refused (not finite, or moments of 2^47 and larger): then nothing is
+ * added, MMS_COUNT_NONFINITE counts it and the reduction will fail on all ranks. */
+bool mms_constraint_add(mms_constraint *constraint, int64_t rows, const double *y, const double *w);
+/* Add one block's sum of potentials V, which travels along as V/2^40: exact to 1e-10 and good up to
+ * 1e26. A value beyond that, or not finite, makes the report's potential NaN and nothing else. Local. */
+void mms_constraint_add_potential(mms_constraint *constraint, double potential);
 /* Add to a counter (MMS_COUNT_...). Local. */
 void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amount);
 
 /* The one all-reduce of a step, then the d × d work, the same on every rank. Collective.
- * MMS_ERR_NUMERIC on all ranks alike where a block was refused as not finite or too large, or
- * Gram is not positive definite; the caller adds which particle and the likely cause. The
- * counters are readable also on failure. */
+ * MMS_ERR_NUMERIC on all ranks alike where a block was refused as not finite or too large, a rank
+ * counted itself in MMS_COUNT_FAILED, or Gram is not positive definite or so close to it that no
+ * digit of the retraction could be trusted; the caller adds which particle and the likely cause.
+ * The counters are readable also on failure. */
 mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *team, mms_error *error);
 int64_t mms_constraint_counter(const mms_constraint *constraint, int counter);
 
-/* Y ← Y (A R⁻¹) + (W − 1mᵀ) R⁻¹ for all local rows, y and w [n_local][d], w is destroyed. Where the
- * condition of R would leave a defect above 1e-13 (huge steps only; decided from the reduced
- * numbers, so alike on all ranks) a second retraction with its own all-reduce follows. Collective. */
+/* Y ← Y (A R⁻¹) + (W − 1mᵀ) R⁻¹ for all local rows, y and w [n_local][d], w is destroyed. Where
+ * rounding would leave a defect above 1e-13 (huge steps only; decided from the reduced numbers, so
+ * alike on all ranks) a second retraction with its own all-reduce follows. Collective. */
 mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,
                                 mms_error *error);
 
-/* Put any Y [n_local][d] on the manifold (the start of a run): centre and retract, twice. work:
- * [n_local][d]. Collective. MMS_ERR_NUMERIC where the rows do not span d dimensions. */
-mms_status mms_constraint_retract(mms_constraint *constraint, const mms_team *team, double *y, double *work,
-                                  mms_error *error);
+/* Put any Y [n_local][d] on the manifold (the start of a run): centre and retract, at least twice.
+ * Collective. MMS_ERR_NUMERIC where a value is not finite or too large, or the rows do not span d
+ * dimensions; y is then as it was given (or, where only a later pass failed, of no use). */
+mms_status mms_constraint_retract(mms_constraint *constraint, const mms_team *team, double *y, mms_error *error);
 
 /* Defects of y as it stands now. Collective: one all-reduce. */
 mms_status mms_constraint_measure(mms_constraint *constraint, const mms_team *team, const double *y,

@@ -23,16 +23,25 @@ typedef struct mms_target {
   mms_matrix inverse;     /* [d][d]  L⁻¹ */
   mms_matrix eigenvalues; /* [1][d] of Σ*, descending */
   double step_bound;      /* 2 δ²/λmax(Σ*): LM and EM are linearly stable below it (ALGORITHMS 3) */
+  int64_t tile;           /* rows multiplied at once, 1 … MMS_TARGET_TILE; see mms_target_positions */
+  mms_matrix scratch;     /* [MMS_TARGET_TILE][d], for the maps below */
 } mms_target;
+
+enum { MMS_TARGET_TILE = 256 }; /* the largest block of an ensemble */
 
 /* Collective; agreed. MMS_ERR_INPUT where Σ* is singular in floating point (λmin(Σ*) below
  * d·1e-13·λmax: constant columns with a bandwidth too small for the data's scale), with both
- * eigenvalues and what bandwidth would do. */
+ * eigenvalues and what bandwidth would do; where the bandwidth is not a positive number; where the
+ * data are so large that their covariance overflows. */
 mms_status mms_target_create(mms_target *target, const mms_team *team, const mms_training *training, double bandwidth,
                              mms_factor kind, mms_error *error);
 void mms_target_free(mms_target *target);
 
-/* Z [rows][d] = 1 μ*ᵀ + Y Lᵀ, and Y = (Z − 1 μ*ᵀ) L⁻ᵀ. Local; in and out may be the same array. */
+/* Z [rows][d] = 1 μ*ᵀ + Y Lᵀ, and Y = (Z − 1 μ*ᵀ) L⁻ᵀ. Local; in and out may be the same array.
+ * BLAS gives a row other last bits when other rows stand beside it, so rows are taken in tiles of
+ * target->tile counted from the first: calls that begin where a block of an ensemble begins give
+ * the same bits at any number of ranks as long as the tile divides the block size. It is 16, the
+ * smallest block, after create; a way of moving sets it to its block size, which is faster. */
 void mms_target_positions(const mms_target *target, int64_t rows, const double *y, double *z);
 void mms_target_coordinates(const mms_target *target, int64_t rows, const double *z, double *y);
 /* Gradient in Y from the gradient in Z: G_Y = G_Z L (not Lᵀ: dZ = dY Lᵀ). Local. */

@@ -1,0 +1,191 @@
+#include "mmsold/ensemble/target.h"
+
+#include "mmsold/linalg/dense.h"
+#include <math.h>
+#include <string.h>
+
+/* Eigenvalues are known to about d·eps·λmax; a thousand times that keeps three digits of λmin. */
+static const double SINGULAR_SHARE = 1e-13;
+
+/* Smallest block of an ensemble (mms_ensemble_block_size). */
+enum { FIRST_TILE = 16 };
+
+void mms_target_free(mms_target *target) {
+  mms_matrix_free(&target->mean);
+  mms_matrix_free(&target->covariance);
+  mms_matrix_free(&target->factor);
+  mms_matrix_free(&target->inverse);
+  mms_matrix_free(&target->eigenvalues);
+  mms_matrix_free(&target->scratch);
+  *target = (mms_target){0};
+}
+
+static mms_status allocate(mms_target *target, int64_t dim, mms_error *error) {
+  mms_status status = mms_matrix_create(&target->mean, 1, dim, "the target mean", error);
+  if (status == MMS_OK) status = mms_matrix_create(&target->covariance, dim, dim, "the target covariance", error);
+  if (status == MMS_OK) status = mms_matrix_create(&target->factor, dim, dim, "the target's factor", error);
+  if (status == MMS_OK) status = mms_matrix_create(&target->inverse, dim, dim, "the target's inverse factor", error);
+  if (status == MMS_OK) status = mms_matrix_create(&target->eigenvalues, 1, dim, "the target's eigenvalues", error);
+  if (status == MMS_OK)
+    status = mms_matrix_create(&target->scratch, MMS_TARGET_TILE, dim, "a tile of the coordinate map", error);
+  return status;
+}
+
+/* μ*: the average, then the average of what is left, which removes the first one's rounding. */
+static void find_mean(const mms_training *training, double *mean, double *left) {
+  int64_t n = training->count, d = training->dim;
+  for (int pass = 0; pass < 2; pass++) {
+    memset(left, 0, (size_t)d * sizeof *left);
+    for (int64_t i = 0; i < n; i++)
+      for (int64_t k = 0; k < d; k++) left[k] += training->points[i * d + k] - mean[k];
+    for (int64_t k = 0; k < d; k++) mean[k] += left[k] / (double)n;
+  }
+}
+
+/* cov(X, 1/n) from centred rows, tile by tile in a fixed order. */
+static void find_covariance(const mms_training *training, const double *mean, double *tile, double *covariance) {
+  int64_t n = training->count, d = training->dim;
+  memset(covariance, 0, (size_t)(d * d) * sizeof *covariance);
+  for (int64_t first = 0; first < n; first += MMS_TARGET_TILE) {
+    int64_t rows = n - first < MMS_TARGET_TILE ? n - first : MMS_TARGET_TILE;
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t k = 0; k < d; k++) tile[i * d + k] = training->points[(first + i) * d + k] - mean[k];
+    mms_dense_gram_upper(rows, d, 1.0 / (double)n, tile, 1.0, covariance);
+  }
+  mms_dense_mirror_upper(d, covariance);
+}
+
+static mms_status refuse_singular(const mms_target *target, mms_error *error) {
+  int64_t d = target->dim;
+  double largest = target->eigenvalues.data[0], smallest = target->eigenvalues.data[d - 1];
+  double share = (double)d * SINGULAR_SHARE;
+  if (share < 1.0 && smallest >= share * largest) return MMS_OK;
+  double variance = largest - target->bandwidth * target->bandwidth; /* of the data alone */
+  double cure = 1.1 * sqrt(share * variance / (1.0 - share));
+  return mms_fail(error, MMS_ERR_INPUT,
+                  "bandwidth = %.4g: the target covariance cov + bandwidth^2 I is singular in floating point: its "
+                  "eigenvalues reach from %.4g down to %.4g (constant or dependent columns?); a bandwidth of %.2g or "
+                  "more would do, or leave those columns out (components)",
+                  target->bandwidth, largest, smallest, cure);
+}
+
+/* L and L⁻¹ from Σ*, whose eigenvectors are the columns of q. */
+static mms_status find_factor(mms_target *target, const double *q, mms_error *error) {
+  int64_t d = target->dim;
+  double *factor = target->factor.data, *inverse = target->inverse.data;
+  if (target->kind == MMS_FACTOR_EIGEN) {
+    for (int64_t i = 0; i < d; i++)
+      for (int64_t j = 0; j < d; j++) {
+        double root = sqrt(target->eigenvalues.data[j]);
+        factor[i * d + j] = q[i * d + j] * root;
+        inverse[j * d + i] = q[i * d + j] / root;
+      }
+    return MMS_OK;
+  }
+  memcpy(inverse, target->covariance.data, (size_t)(d * d) * sizeof *inverse);
+  mms_status status = mms_dense_cholesky_upper(d, inverse, error);
+  if (status != MMS_OK) return status;
+  for (int64_t i = 0; i < d; i++) /* L = Rᵀ */
+    for (int64_t j = 0; j < d; j++) factor[i * d + j] = inverse[j * d + i];
+  status = mms_dense_invert_upper(d, inverse, error);
+  for (int64_t i = 0; i < d && status == MMS_OK; i++) /* L⁻¹ = (R⁻¹)ᵀ */
+    for (int64_t j = 0; j < i; j++) {
+      inverse[i * d + j] = inverse[j * d + i];
+      inverse[j * d + i] = 0.0;
+    }
+  return status;
+}
+
+/* Everything but the sending, on one rank. */
+static mms_status compute(mms_target *target, const mms_training *training, mms_error *error) {
+  int64_t d = target->dim;
+  double square = target->bandwidth * target->bandwidth;
+  if (!(target->bandwidth > 0.0) || !isfinite(square) || square == 0.0)
+    return mms_fail(error, MMS_ERR_INPUT, "bandwidth = %g: it must be a positive number whose square is one too",
+                    target->bandwidth);
+  mms_matrix q = {0}, copy = {0};
+  mms_status status = mms_matrix_create(&q, d, d, "the target's eigenvectors", error);
+  if (status == MMS_OK) status = mms_matrix_create(&copy, d, d, "the target's eigenvectors", error);
+  if (status == MMS_OK) {
+    find_mean(training, target->mean.data, q.data);
+    find_covariance(training, target->mean.data, target->scratch.data, target->covariance.data);
+    bool finite = true;
+    for (int64_t i = 0; i < d; i++) {
+      target->covariance.data[i * d + i] += square;
+      finite = finite && isfinite(target->covariance.data[i * d + i]) && isfinite(target->mean.data[i]);
+    }
+    if (!finite)
+      status = mms_fail(error, MMS_ERR_INPUT,
+                        "the training points are not finite or so large that their covariance overflows: rescale them");
+  }
+  if (status == MMS_OK) {
+    memcpy(copy.data, target->covariance.data, (size_t)(d * d) * sizeof *copy.data);
+    status = mms_dense_eigen(d, copy.data, target->eigenvalues.data, q.data, error);
+  }
+  if (status == MMS_OK) status = refuse_singular(target, error);
+  if (status == MMS_OK) status = find_factor(target, q.data, error);
+  if (status == MMS_OK) target->step_bound = 2.0 * square / target->eigenvalues.data[0];
+  mms_matrix_free(&q);
+  mms_matrix_free(&copy);
+  return status;
+}
+
+static void broadcast(const mms_team *team, mms_matrix *matrix) {
+  mms_team_broadcast(team, matrix->data, (size_t)(matrix->rows * matrix->cols) * sizeof *matrix->data, 0);
+}
+
+mms_status mms_target_create(mms_target *target, const mms_team *team, const mms_training *training, double bandwidth,
+                             mms_factor kind, mms_error *error) {
+  *target = (mms_target){.dim = training->dim, .bandwidth = bandwidth, .kind = kind, .tile = FIRST_TILE};
+  mms_status status = MMS_OK;
+  if (training->count < 1 || training->dim < 1)
+    status = mms_fail(error, MMS_ERR_INPUT, "the training set is empty: %lld rows of %lld columns",
+                      (long long)training->count, (long long)training->dim);
+  if (status == MMS_OK) status = allocate(target, training->dim, error);
+  if (status == MMS_OK && mms_team_rank(team) == 0) status = compute(target, training, error);
+  status = mms_team_agree(team, status, error);
+  if (status != MMS_OK) {
+    mms_target_free(target);
+    return status;
+  }
+  broadcast(team, &target->mean);
+  broadcast(team, &target->covariance);
+  broadcast(team, &target->factor);
+  broadcast(team, &target->inverse);
+  broadcast(team, &target->eigenvalues);
+  mms_team_broadcast(team, &target->step_bound, sizeof target->step_bound, 0);
+  return MMS_OK;
+}
+
+/* out [rows][d] = in op(M), M the factor or its inverse; tile by tile through the scratch. */
+static void map(const mms_target *target, int64_t rows, bool transpose, const double *matrix, const double *in,
+                const double *before, const double *after, double *out) {
+  int64_t d = target->dim;
+  for (int64_t first = 0; first < rows; first += target->tile) {
+    int64_t now = rows - first < target->tile ? rows - first : target->tile;
+    double *tile = target->scratch.data, *here = out + first * d;
+    for (int64_t i = 0; i < now; i++)
+      for (int64_t k = 0; k < d; k++) tile[i * d + k] = in[(first + i) * d + k] - (before == NULL ? 0.0 : before[k]);
+    if (target->kind == MMS_FACTOR_CHOLESKY) {
+      mms_dense_triangle_right(false, transpose, now, d, matrix, tile);
+      memcpy(here, tile, (size_t)(now * d) * sizeof *here);
+    } else {
+      mms_dense_multiply(false, transpose, now, d, d, 1.0, tile, matrix, 0.0, here);
+    }
+    if (after == NULL) continue;
+    for (int64_t i = 0; i < now; i++)
+      for (int64_t k = 0; k < d; k++) here[i * d + k] += after[k];
+  }
+}
+
+void mms_target_positions(const mms_target *target, int64_t rows, const double *y, double *z) {
+  map(target, rows, true, target->factor.data, y, NULL, target->mean.data, z);
+}
+
+void mms_target_coordinates(const mms_target *target, int64_t rows, const double *z, double *y) {
+  map(target, rows, true, target->inverse.data, z, target->mean.data, NULL, y);
+}
+
+void mms_target_pull_back(const mms_target *target, int64_t rows, const double *gradient_z, double *gradient_y) {
+  map(target, rows, false, target->factor.data, gradient_z, NULL, NULL, gradient_y);
+}

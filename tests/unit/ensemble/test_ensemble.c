@@ -1,0 +1,64 @@
+/* The particles: block sizes, and the start of a run. */
+#include "support.h"
+
+#include "mmsold/ensemble/ensemble.h"
+#include "mmsold/random/random.h"
+#include <stdlib.h>
+
+static void block_size_follows_the_rule(void **state) {
+  (void)state;
+  const int64_t wanted[][2] = {{1, 16},    {1000, 16}, {1008, 16},  {2016, 16},   {2017, 32},   {3000, 32},
+                               {4033, 64}, {8064, 64}, {8065, 128}, {16128, 128}, {16129, 256}, {10000000, 256}};
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+    assert_int_equal(mms_ensemble_block_size(wanted[i][0]), wanted[i][1]);
+}
+
+static void start_is_a_training_point_plus_noise_on_the_manifold(void **state) {
+  (void)state;
+  enum { N = 7, D = 2, P = 500 };
+  double points[N * D], expected[P * D];
+  for (int i = 0; i < N * D; i++) points[i] = sin(3.0 * i) * (1 + i % D);
+  mms_training training = {.count = N, .dim = D, .points = points};
+  mms_error error = mms_error_none();
+  mms_target target;
+  mms_ensemble ensemble;
+  mms_constraint *constraint = NULL;
+  expect_ok(mms_target_create(&target, NULL, &training, 0.05, MMS_FACTOR_CHOLESKY, &error), &error);
+  expect_ok(mms_ensemble_create(&ensemble, NULL, P, D, &error), &error);
+  expect_ok(mms_constraint_create(&constraint, &ensemble.blocks, D, MMS_RETRACTION_QR, &error), &error);
+  expect_ok(mms_ensemble_start(&ensemble, NULL, &training, &target, constraint, 42, &error), &error);
+  double mean, covariance;
+  expect_ok(mms_constraint_measure(constraint, NULL, ensemble.y, &mean, &covariance, &error), &error);
+  expect_near(mean, 0.0, 1e-14);
+  expect_near(covariance, 0.0, 1e-13);
+
+  /* Before it was put on the manifold each particle was near one point, and all points were used: undo the
+   * retraction, which is one affine map, by comparing pairs drawn from the same point. */
+  int used[N] = {0};
+  for (int p = 0; p < P; p++) {
+    uint64_t at =
+        mms_random_index((mms_random_key){.seed = 42, .stream = MMS_STREAM_START_INDEX, .item = (uint64_t)p}, 0, N);
+    used[at]++;
+    double noise[D];
+    mms_random_normals((mms_random_key){.seed = 42, .stream = MMS_STREAM_START_NOISE, .item = (uint64_t)p}, 0, D,
+                       noise);
+    for (int k = 0; k < D; k++) expected[p * D + k] = points[at * D + (uint64_t)k] + 0.05 * noise[k];
+  }
+  mms_target_coordinates(&target, P, expected, expected);
+  expect_ok(mms_constraint_retract(constraint, NULL, expected, &error), &error);
+  for (int i = 0; i < P * D; i++) expect_near(ensemble.y[i], expected[i], 1e-12);
+  for (int i = 0; i < N; i++) assert_true(used[i] > P / N / 2 && used[i] < P / N * 2);
+
+  mms_constraint_free(&constraint);
+  mms_ensemble_free(&ensemble);
+  mms_target_free(&target);
+  assert_null(ensemble.y);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(block_size_follows_the_rule),
+      cmocka_unit_test(start_is_a_training_point_plus_noise_on_the_manifold),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
