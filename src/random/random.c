@@ -46,6 +46,51 @@ void mms_random_normals_float(mms_random_key key, int64_t first, int64_t count, 
   }
 }
 
+/* How many items of `per` groups one turn takes: 0 where an item is better made alone. */
+static int64_t items_a_turn(int64_t per) { return per > 0 ? MMS_RANDOM_BATCH / per : 0; }
+
+static int whole_vectors(int64_t groups) {
+  return (int)((groups + MMS_RANDOM_LANES - 1) / MMS_RANDOM_LANES * MMS_RANDOM_LANES);
+}
+
+void mms_random_normals_items(mms_random_key key, int64_t items, int64_t components, double *out) {
+  mms_random_words words;
+  double made[2 * MMS_RANDOM_BATCH];
+  const int64_t per = (components + 1) / 2, turn = items_a_turn(per);
+  while (items > 0) {
+    const int64_t now = turn > 1 ? (items < turn ? items : turn) : 1;
+    if (turn > 1) {
+      const int groups = whole_vectors(now * per);
+      mms_random_fill_words_of_items(key, (int)per, groups, &words);
+      mms_random_box_muller(groups, &words, made);
+      for (int64_t i = 0; i < now; i++)
+        memcpy(out + i * components, made + i * 2 * per, (size_t)components * sizeof *out);
+    } else {
+      mms_random_normals(key, 0, components, out);
+    }
+    key.item += (uint64_t)now, items -= now, out += now * components;
+  }
+}
+
+void mms_random_normals_items_float(mms_random_key key, int64_t items, int64_t components, float *out) {
+  mms_random_words words;
+  float made[4 * MMS_RANDOM_BATCH];
+  const int64_t per = (components + 3) / 4, turn = items_a_turn(per);
+  while (items > 0) {
+    const int64_t now = turn > 1 ? (items < turn ? items : turn) : 1;
+    if (turn > 1) {
+      const int groups = whole_vectors(now * per);
+      mms_random_fill_words_of_items(key, (int)per, groups, &words);
+      mms_random_box_muller_float(groups, &words, made);
+      for (int64_t i = 0; i < now; i++)
+        memcpy(out + i * components, made + i * 4 * per, (size_t)components * sizeof *out);
+    } else {
+      mms_random_normals_float(key, 0, components, out);
+    }
+    key.item += (uint64_t)now, items -= now, out += now * components;
+  }
+}
+
 void mms_random_uniforms(mms_random_key key, int64_t first, int64_t count, double *out) {
   mms_random_words words;
   while (count > 0) {

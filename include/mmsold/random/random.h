@@ -45,6 +45,12 @@ void mms_random_normals(mms_random_key key, int64_t first, int64_t count, double
  * a different sequence from the double one. Components first .. first + count - 1. */
 void mms_random_normals_float(mms_random_key key, int64_t first, int64_t count, float *out);
 
+/* Components 0 .. components - 1 of `items` consecutive items, key.item on: the same numbers as one call of
+ * mms_random_normals (or _float) an item, made together so that short runs cost no more than long ones.
+ * out: [items][components]. Local; no allocation. */
+void mms_random_normals_items(mms_random_key key, int64_t items, int64_t components, double *out);
+void mms_random_normals_items_float(mms_random_key key, int64_t items, int64_t components, float *out);
+
 /* Uniforms on [0, 1), 53 bits, two a Philox call. */
 void mms_random_uniforms(mms_random_key key, int64_t first, int64_t count, double *out);
 

@@ -133,12 +133,34 @@ static void neighbours_are_independent(void **state) {
   for (int s = 0; s < 6; s++) expect_near(sums[s] / sqrt(n), 0.0, 4.5); /* each a sum of n terms of variance 1 */
 }
 
+static void items_together_are_the_items_alone(void **state) {
+  (void)state;
+  const int64_t counts[] = {1, 2, 3, 4, 5, 7, 8, 31, 64, 65, 127, 128, 129, 300};
+  const int64_t items = 37;
+  for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+    const int64_t count = counts[c];
+    double together[37 * 300], alone[300];
+    float together_float[37 * 300], alone_float[300];
+    /* items that cross 2^32, where the counter's word changes */
+    mms_random_key key = {.seed = 5, .stream = MMS_STREAM_TEST, .step = 3, .item = UINT64_C(0xfffffff0)};
+    mms_random_normals_items(key, items, count, together);
+    mms_random_normals_items_float(key, items, count, together_float);
+    for (int64_t i = 0; i < items; i++, key.item++) {
+      mms_random_normals(key, 0, count, alone);
+      mms_random_normals_float(key, 0, count, alone_float);
+      assert_memory_equal(together + i * count, alone, (size_t)count * sizeof *alone);
+      assert_memory_equal(together_float + i * count, alone_float, (size_t)count * sizeof *alone_float);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(transform_is_box_muller),
       cmocka_unit_test(doubles_are_normal),
       cmocka_unit_test(floats_are_normal),
       cmocka_unit_test(neighbours_are_independent),
+      cmocka_unit_test(items_together_are_the_items_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
