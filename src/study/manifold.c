@@ -8,13 +8,16 @@
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Is squared distance `distance` within the ball? Closed balls, as in Kynkäänniemi et al. 2019. */
+/* Marks of one tile: queries inside a ball, balls that hold a query. Closed balls, as in Kynkäänniemi et al. 2019. */
 static void look_into_balls(mms_screen *screen, int64_t q, int64_t rows, int64_t p, int64_t columns,
                             const double *radii, unsigned char *query_inside, unsigned char *ball_used) {
   int64_t dim = screen->points->cols;
   mms_screen_bound(screen, q, rows, p, columns);
   for (int64_t i = 0; i < rows; i++) {
     const double *bound = screen->tile + i * MMS_SCREEN_COLUMNS;
+    int any = 0; /* most tiles hold no ball around the query, and this pass over them has no branches */
+    for (int64_t j = 0; j < columns; j++) any |= bound[j] <= radii[p + j];
+    if (!any) continue;
     for (int64_t j = 0; j < columns; j++) {
       if (bound[j] > radii[p + j] || (query_inside[q + i] && ball_used[p + j])) continue;
       if (mms_study_squared_distance(screen->queries->data + (q + i) * dim, screen->points->data + (p + j) * dim, dim) >

@@ -30,6 +30,9 @@ static void search_tile(const mms_screen *screen, int64_t first_query, int64_t r
     const double *bound = screen->tile + i * MMS_SCREEN_COLUMNS;
     const double *query = screen->queries->data + (first_query + i) * dim;
     double *mine = best + i * k;
+    int any = 0; /* most tiles hold nothing nearer, and this pass over them has no branches */
+    for (int64_t j = 0; j < columns; j++) any |= bound[j] < mine[k - 1];
+    if (!any) continue;
     for (int64_t j = 0; j < columns; j++) {
       if (!(bound[j] < mine[k - 1]) || (within && first_query + i == first_point + j)) continue;
       keep(mine, who + i * k, k, mms_study_squared_distance(query, screen->points->data + (first_point + j) * dim, dim),
