@@ -12,7 +12,7 @@ MMSOLD_PACKAGES=(
 )
 
 # And to test.
-MMSOLD_TEST_PACKAGES=(libcmocka-dev valgrind clang-format clang-tidy cppcheck)
+MMSOLD_TEST_PACKAGES=(libcmocka-dev valgrind clang-format clang-tidy cppcheck shellcheck python3-h5py)
 
 # Prints the packages of the arguments that are not installed.
 missing_packages() {

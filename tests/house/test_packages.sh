@@ -41,15 +41,16 @@ used_files() {
     if [ -f "$build/build.ninja" ]; then
       ninja -C "$build" -t deps | sed -n 's/^ \{1,\}\(\/usr\/.*\)$/\1/p'
     else
-      find "$build" -name '*.d' -exec cat {} + | tr -s ' \\' '\n' | grep '^/usr/' || true
+      find "$build" -name '*.d' -exec cat {} + | grep -o '[^ \\]*' | grep '^/usr/' || true
     fi
     find "$build" -maxdepth 1 -name mmsold -exec ldd {} \; | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p'
   } | sort -u | while IFS= read -r file; do readlink -f "$file"; done | sort -u
 }
 
-# Prints the words of TREE's scripts that stand where a command can stand; what is in single quotes is left out.
+# Prints the words of TREE's scripts that stand where a command can stand; what is in single quotes is left out. Slurm's
+# scripts run where Slurm is and are not looked at.
 command_words() {
-  find "$1/jobs" "$1/tests" "$1/.ci" -type f \( -name '*.sh' -o -name '*.sbatch' -o -name run \) |
+  find "$1/jobs" "$1/tests" "$1/.ci" -type f \( -name '*.sh' -o -name run \) |
     while IFS= read -r script; do
       grep -v '^[[:space:]]*#' "$script" | awk -v RS='\047' 'NR % 2 == 1'
     done |
@@ -59,9 +60,12 @@ command_words() {
 
 # Prints the real paths of those words that are programs on this machine.
 used_commands() {
-  command_words "$1" | while IFS= read -r word; do
+  {
+    command_words "$1"
+    grep -rhoE '/usr/bin/[a-z][a-z0-9_.+-]*' "$1/jobs" "$1/tests" --include='*.sh'
+  } | while IFS= read -r word; do
     case " $optional " in *" $word "*) continue ;; esac
-    [ "$(type -t "$word")" != file ] || readlink -f "$(type -P "$word")"
+    if [ "$(type -t "$word")" = file ]; then readlink -f "$(type -P "$word")"; fi
   done | sort -u
 }
 
