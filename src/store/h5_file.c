@@ -1,0 +1,165 @@
+#include "mmsold/base/memory.h"
+#include "parallel/team_mpi.h"
+#include "store/files.h"
+#include "store/h5_internal.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* HDF5's stack is walked for its innermost reason and otherwise kept from printing. */
+static void silence(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+
+typedef struct reason {
+  char text[256];
+} reason;
+
+static herr_t keep_reason(unsigned n, const H5E_error2_t *entry, void *context) {
+  reason *kept = context;
+  (void)n;
+  if (entry->desc != NULL) snprintf(kept->text, sizeof kept->text, "%s", entry->desc);
+  return 0;
+}
+
+mms_status mms_h5_fail(const mms_h5 *file, const char *name, const char *what, mms_error *error) {
+  reason kept = {""};
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_reason, &kept); /* downward: the last one seen is the innermost */
+  mms_status status = file->writing ? MMS_ERR_SYSTEM : MMS_ERR_INPUT;
+  return mms_fail(error, status, "%s%s%s: %s%s%s%s", file->path, name != NULL ? ": " : "", name != NULL ? name : "",
+                  what, kept.text[0] != '\0' ? " (HDF5: " : "", kept.text, kept.text[0] != '\0' ? ")" : "");
+}
+
+mms_status mms_h5_agree(const mms_h5 *file, mms_status mine, mms_error *error) {
+  return file->team == NULL ? mine : mms_team_agree(file->team, mine, error);
+}
+
+bool mms_h5_leads(const mms_h5 *file) { return file->team == NULL || mms_team_rank(file->team) == 0; }
+
+const char *mms_h5_library_version(void) {
+  /* The headers' version; HDF5 checks at start that the library's is the same. */
+#define AS_TEXT(x) #x
+#define VERSION(major, minor, release) AS_TEXT(major) "." AS_TEXT(minor) "." AS_TEXT(release)
+  return VERSION(H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE);
+#undef VERSION
+#undef AS_TEXT
+}
+
+/* File access: MPI with a team, plain otherwise. No locks: a file is only ever written under a temporary name, and
+ * many cluster file systems have none. Negative where HDF5 refuses. */
+static hid_t access_list(const mms_team *team) {
+  hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+  if (list < 0) return list;
+  bool good = H5Pset_file_locking(list, 0, 1) >= 0 && H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) >= 0 &&
+              H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_LATEST) >= 0;
+  if (good && team != NULL)
+    good = H5Pset_fapl_mpio(list, mms_team_communicator(team), MPI_INFO_NULL) >= 0; /* HDF5 duplicates it */
+  if (good) return list;
+  H5Pclose(list);
+  return -1;
+}
+
+static void forget(mms_h5 **file) {
+  free((*file)->path);
+  free((*file)->partial);
+  free(*file);
+  *file = NULL;
+}
+
+static mms_status new_file(mms_h5 **file, const mms_team *team, const char *path, bool writing, mms_error *error) {
+  void *memory = NULL;
+  mms_status status = mms_allocate(&memory, 1, sizeof(mms_h5), "an open HDF5 file", error);
+  if (status != MMS_OK) return status;
+  *file = memory;
+  **file = (mms_h5){.id = -1, .team = team, .writing = writing};
+  status = mms_copy_text(&(*file)->path, path, error);
+  if (status == MMS_OK && writing) status = mms_format_text(&(*file)->partial, error, "%s.partial", path);
+  return status;
+}
+
+/* On rank 0, before any rank opens: is there a place to write, and is it free of an old attempt? */
+static mms_status clear_target(const mms_h5 *file, mms_error *error) {
+  mms_status status = mms_file_check_target(file->path, error);
+  if (status != MMS_OK) return status;
+  if (unlink(file->partial) == 0 || errno == ENOENT) return MMS_OK;
+  return mms_fail(error, MMS_ERR_INPUT, "%s: is in the way and cannot be removed: %s", file->partial, strerror(errno));
+}
+
+mms_status mms_h5_create(mms_h5 **file, const mms_team *team, const char *path, mms_error *error) {
+  silence();
+  *file = NULL;
+  mms_h5 alone = {.team = team};
+  mms_status status = new_file(file, team, path, true, error);
+  if (status == MMS_OK && mms_h5_leads(&alone)) status = clear_target(*file, error);
+  status = mms_h5_agree(&alone, status, error);
+  if (status == MMS_OK) {
+    hid_t access = access_list(team);
+    hid_t creation = H5Pcreate(H5P_FILE_CREATE);
+    if (access >= 0 && creation >= 0 && H5Pset_obj_track_times(creation, 0) >= 0)
+      (*file)->id = H5Fcreate((*file)->partial, H5F_ACC_TRUNC, creation, access);
+    if ((*file)->id < 0) status = mms_h5_fail(*file, NULL, "the file cannot be made", error);
+    if (access >= 0) H5Pclose(access);
+    if (creation >= 0) H5Pclose(creation);
+    status = mms_h5_agree(&alone, status, error);
+  }
+  if (status != MMS_OK && *file != NULL) forget(file);
+  return status;
+}
+
+/* Tried by one rank with plain reads, so that what is wrong with the file is found out and said once. */
+static mms_status try_open(const mms_h5 *file, mms_error *error) {
+  int64_t bytes = 0;
+  mms_status status = mms_file_size(file->path, &bytes, error);
+  if (status != MMS_OK) return status;
+  if (bytes == 0) return mms_fail(error, MMS_ERR_INPUT, "%s: is empty (0 bytes)", file->path);
+  if (H5Fis_hdf5(file->path) <= 0)
+    return mms_fail(error, MMS_ERR_INPUT, "%s: is not an HDF5 file (%lld bytes, no HDF5 signature)", file->path,
+                    (long long)bytes);
+  hid_t access = access_list(NULL);
+  hid_t id = access < 0 ? -1 : H5Fopen(file->path, H5F_ACC_RDONLY, access);
+  if (id < 0)
+    status = mms_h5_fail(file, NULL, "is an HDF5 file but cut short, damaged or never closed; make it again", error);
+  if (id >= 0) H5Fclose(id);
+  if (access >= 0) H5Pclose(access);
+  return status;
+}
+
+mms_status mms_h5_open(mms_h5 **file, const mms_team *team, const char *path, mms_error *error) {
+  silence();
+  *file = NULL;
+  mms_h5 alone = {.team = team};
+  mms_status status = new_file(file, team, path, false, error);
+  if (status == MMS_OK && mms_h5_leads(&alone)) status = try_open(*file, error);
+  status = mms_h5_agree(&alone, status, error);
+  if (status == MMS_OK) {
+    hid_t access = access_list(team);
+    if (access >= 0) (*file)->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if ((*file)->id < 0) status = mms_h5_fail(*file, NULL, "cannot be opened", error);
+    if (access >= 0) H5Pclose(access);
+    status = mms_h5_agree(&alone, status, error);
+  }
+  if (status != MMS_OK && *file != NULL) forget(file);
+  return status;
+}
+
+mms_status mms_h5_commit(mms_h5 **file, mms_error *error) {
+  mms_h5 *done = *file;
+  mms_status status = MMS_OK;
+  /* The flush makes every rank's MPI file system client write out before rank 0 syncs and renames. */
+  if (H5Fflush(done->id, H5F_SCOPE_GLOBAL) < 0) status = mms_h5_fail(done, NULL, "could not be written out", error);
+  if (H5Fclose(done->id) < 0 && status == MMS_OK) status = mms_h5_fail(done, NULL, "could not be closed", error);
+  status = mms_h5_agree(done, status, error);
+  if (mms_h5_leads(done)) {
+    if (status == MMS_OK) status = mms_file_publish(done->partial, done->path, error);
+    if (status != MMS_OK) unlink(done->partial);
+  }
+  status = mms_h5_agree(done, status, error);
+  forget(file);
+  return status;
+}
+
+void mms_h5_close(mms_h5 **file) {
+  if (*file == NULL) return;
+  if ((*file)->id >= 0) H5Fclose((*file)->id);
+  if ((*file)->writing && mms_h5_leads(*file)) unlink((*file)->partial);
+  forget(file);
+}
