@@ -59,6 +59,10 @@ typedef struct mms_field_kernel_table {
                        double *plus, double *minus, double *sum);
   /* w += f[0] plus + f[1] minus. */
   void (*weights)(const double *plus, const double *minus, const double *f, int64_t width, double *w);
+  /* The three above for one pair: w += share (plus/Σ plus + minus/Σ minus), top_sum += top+ + top−; returns the product
+   * of the two sums. */
+  double (*softmax_pair)(const double *c, const double *b, double sigma, double scale, double share, int64_t width,
+                         double *plus, double *minus, double *w, double *top_sum);
   /* sum_k += Σ_i w_i (x_ki − base_k), x by coordinate [dim][stride]. */
   void (*gather_columns)(const double *x, int64_t dim, int64_t stride, int64_t width, const double *w,
                          const double *base, double *sum);

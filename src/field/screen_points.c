@@ -26,11 +26,15 @@ static void measure(const mms_training *training, double *centre, double *scale,
   int64_t n = training->count, d = training->dim;
   for (int64_t i = 0; i < n; i++)
     for (int64_t k = 0; k < d; k++) centre[k] += training->points[i * d + k] / (double)n;
-  double most = 0.0;
-  for (int64_t i = 0; i < n; i++) {
-    double norm = 0.0;
-    for (int64_t k = 0; k < d; k++) norm = hypot(norm, training->points[i * d + k] - centre[k]);
-    most = fmax(most, norm);
+  double largest = 0.0, most = 0.0; /* squares of coordinates relative to the largest can't overflow */
+  for (int64_t i = 0; i < n * d; i++) largest = fmax(largest, fabs(training->points[i] - centre[i % d]));
+  for (int64_t i = 0; i < n && largest > 0.0; i++) {
+    double square = 0.0;
+    for (int64_t k = 0; k < d; k++) {
+      double value = (training->points[i * d + k] - centre[k]) / largest;
+      square += value * value;
+    }
+    most = fmax(most, largest * sqrt(square));
   }
   int exponent = 0;
   if (most > 0.0) frexp(most, &exponent);

@@ -6,15 +6,15 @@
 #include "field/kernels/simd.h"
 #include <float.h>
 
-/* a_i = z·x_i − |x_i|²/2 (ALGORITHMS 1, useful identity), by coordinate, two vectors at a time. */
-static float scores(const float *x, const float *half, int64_t width, int64_t dim, const float *z, float *a) {
-  vf top0 = vf_set(-FLT_MAX), top1 = top0;
+/* a_i = z·x_i − |x_i|²/2 (ALGORITHMS 1, useful identity), by coordinate, two vectors at a time. Inlined below with
+ * constant dimensions, so that the coordinates of z stay in registers. */
+static inline float scores_in(const float *x, const float *half, int64_t width, int64_t dim, const float *z, float *a) {
+  vf top0 = vf_set(-FLT_MAX), top1 = top0, zero = vf_set(0.0F);
   for (int64_t i = 0; i < width; i += 2 * VF_LANES) {
-    vf s0 = vf_sub(vf_set(0.0F), vf_load(half + i)), s1 = vf_sub(vf_set(0.0F), vf_load(half + i + VF_LANES));
+    vf s0 = vf_sub(zero, vf_load(half + i)), s1 = vf_sub(zero, vf_load(half + i + VF_LANES));
     for (int64_t k = 0; k < dim; k++) {
-      vf zk = vf_set(z[k]);
-      s0 = vf_fma(zk, vf_load(x + k * width + i), s0);
-      s1 = vf_fma(zk, vf_load(x + k * width + i + VF_LANES), s1);
+      s0 = vf_fma(vf_set(z[k]), vf_load(x + k * width + i), s0);
+      s1 = vf_fma(vf_set(z[k]), vf_load(x + k * width + i + VF_LANES), s1);
     }
     vf_store(a + i, s0);
     vf_store(a + i + VF_LANES, s1);
@@ -22,6 +22,14 @@ static float scores(const float *x, const float *half, int64_t width, int64_t di
     top1 = vf_max(top1, s1);
   }
   return vf_largest(vf_max(top0, top1));
+}
+
+static float scores(const float *x, const float *half, int64_t width, int64_t dim, const float *z, float *a) {
+  float near[3] = {z[0], dim > 1 ? z[1] : 0.0F, dim > 2 ? z[2] : 0.0F}; /* a copy: stores to `a` can't change it */
+  if (dim == 1) return scores_in(x, half, width, 1, near, a);
+  if (dim == 2) return scores_in(x, half, width, 2, near, a);
+  if (dim == 3) return scores_in(x, half, width, 3, near, a);
+  return scores_in(x, half, width, dim, z, a);
 }
 
 static int64_t select_points(const float *a, int64_t width, float threshold, int32_t *index) {

@@ -140,6 +140,18 @@ static void weights(const double *plus, const double *minus, const double *f, in
     vd_store(w + i, vd_fma(fp, vd_load(plus + i), vd_fma(fm, vd_load(minus + i), vd_load(w + i))));
 }
 
+/* All of one pair where a tile holds every point of the list. */
+static double softmax_pair(const double *c, const double *b, double sigma, double scale, double share, int64_t width,
+                           double *plus, double *minus, double *w, double *top_sum) {
+  double top[2], sum[2];
+  largest(c, b, sigma, width, top);
+  exponentials(c, b, sigma, scale, width, top, plus, minus, sum);
+  double f[2] = {share / sum[0], share / sum[1]};
+  weights(plus, minus, f, width, w);
+  *top_sum += top[0] + top[1];
+  return sum[0] * sum[1];
+}
+
 static void gather_columns(const double *x, int64_t dim, int64_t stride, int64_t width, const double *w,
                            const double *base, double *sum) {
   for (int64_t k = 0; k < dim; k++) {

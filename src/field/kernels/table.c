@@ -17,6 +17,7 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .largest = largest,
     .exponentials = exponentials,
     .weights = weights,
+    .softmax_pair = softmax_pair,
     .gather_columns = gather_columns,
     .gather_rows = gather_rows,
 };

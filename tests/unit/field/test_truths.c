@@ -249,9 +249,9 @@ static void the_choice_is_told(void **state) {
   assert_non_null(strstr(mms_field_reason(field), mms_field_kernels()));
   assert_true(mms_field_bytes(field) > 30 * 4 && mms_field_shared_bytes(field) >= 64 * 3 * 4);
   mms_field_free(&field);
-  training.count = 1;
-  field = field_make(team, &training, MMS_BACKEND_AUTO, 4, 2);
+  field = field_make(team, &training, MMS_BACKEND_REFERENCE, 4, 2);
   assert_string_equal(mms_field_backend_name(field), "reference");
+  assert_non_null(strstr(mms_field_reason(field), "as configured"));
   mms_field_free(&field);
   cloud_free(&training);
 }
