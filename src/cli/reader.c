@@ -167,7 +167,7 @@ static mms_status find_section(reading *r, const char *name, mms_place place, mm
 static mms_status read_sections(reading *r) {
   for (;;) {
     yaml_event_t event;
-    const char *name;
+    const char *name = NULL;
     mms_section section = MMS_SECTIONS;
     mms_status status = next(r, &event);
     bool end = event.type == YAML_MAPPING_END_EVENT;

@@ -114,9 +114,13 @@ static int descending(const void *a, const void *b) {
 
 /* The STEP of "checkpoint-STEP.h5", −1 for any other name. */
 static int64_t checkpoint_step(const char *name) {
-  long long step = -1;
-  int used = 0;
-  if (sscanf(name, "checkpoint-%lld.h5%n", &step, &used) != 1 || used == 0 || name[used] != '\0') return -1;
+  static const char head[] = "checkpoint-";
+  if (strncmp(name, head, sizeof head - 1) != 0) return -1;
+  const char *digits = name + sizeof head - 1;
+  char *end;
+  errno = 0;
+  const long long step = strtoll(digits, &end, 10);
+  if (*digits < '0' || *digits > '9' || errno != 0 || strcmp(end, ".h5") != 0) return -1;
   return step;
 }
 

@@ -54,8 +54,8 @@ command_words() {
     while IFS= read -r script; do
       grep -v '^[[:space:]]*#' "$script" | awk -v RS='\047' 'NR % 2 == 1'
     done |
-    grep -oE '(^[[:space:]]*|[|;&(!{][[:space:]]*|\<(if|then|do|else|while|until|exec|time|env) +|-- )[a-z][a-z0-9_.+-]*' |
-    sed -E 's/^[[:space:]]*//; s/.*[^a-z0-9_.+-]//' | sort -u
+    grep -oE '(^[[:space:]]*|[|;&(!{][[:space:]]*|\<(if|then|do|else|while|until|exec|time|env) +|-- )[a-z][a-z0-9_.+-]*=?' |
+    sed -E '/=$/d; s/^[[:space:]]*//; s/.*[^a-z0-9_.+-]//' | sort -u
 }
 
 # Prints the real paths of those words that are programs on this machine.
