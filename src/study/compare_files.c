@@ -61,10 +61,11 @@ static mms_status read_set(mms_matrix *set, const char *source, mms_error *error
     status = decode(file, source, &points.values, error);
   mms_h5_close(&file);
   free(path);
-  if (status == MMS_OK)
+  if (status == MMS_OK) {
     *set = points.values;
-  else
-    mms_matrix_free(&points.values);
+    points.values = (mms_matrix){0};
+  }
+  mms_points_free(&points);
   return status;
 }
 

@@ -106,7 +106,7 @@ static mms_status load_points(const mms_evaluate_request *request, const mms_tra
     status = mms_team_agree(team, set_up(table, error), error);
   }
   if (status == MMS_OK) status = scatter_points(team, &points.values, table, error);
-  mms_matrix_free(&points.values);
+  mms_points_free(&points);
   return status;
 }
 
@@ -260,8 +260,7 @@ static mms_status check_request(const mms_evaluate_request *request, mms_error *
 
 mms_status mms_evaluate(const mms_evaluate_request *request, mms_error *error) {
   const mms_team *team = request->team;
-  mms_status status = mms_team_refuse_singletons(team, error);
-  if (status == MMS_OK && mms_team_rank(team) == 0) status = check_request(request, error);
+  mms_status status = mms_team_rank(team) == 0 ? check_request(request, error) : MMS_OK;
   status = mms_team_agree(team, status, error);
   if (status != MMS_OK) return status;
   mms_training training = {0};
