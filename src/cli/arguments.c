@@ -26,7 +26,7 @@ static mms_status unknown_option(const line *l, const char *name, size_t length)
   memcpy(word, name, length);
   word[length] = '\0';
   const char *near = mms_words_nearest(word, names, count);
-  return mms_fail(l->error, MMS_ERR_INPUT, "%s has no option --%s%s%s%s; see mmsold help %s", l->argv[0], word,
+  return mms_fail(l->error, MMS_ERR_INPUT, "%s has no option --%s%s%s%s (see mmsold help %s)", l->argv[0], word,
                   near != NULL ? "; did you mean --" : "", near != NULL ? near : "", near != NULL ? "?" : "",
                   l->argv[0]);
 }

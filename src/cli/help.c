@@ -33,8 +33,9 @@ mms_status mms_command_help(mms_cli *cli, int argc, char **argv, mms_error *erro
   const mms_option options[] = {{"markdown", MMS_OPTION_FLAG, &markdown}, {0}};
   const char *names[] = {"COMMAND"}, *operands[1] = {NULL};
   mms_arguments arguments;
-  mms_status status =
-      mms_arguments_parse(&arguments, argc, argv, names, operands, argc > 1 ? 1 : 0, options, false, error);
+  int topics = 0;
+  for (int i = 1; i < argc && topics == 0; i++) topics = argv[i][0] != '-';
+  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, topics, options, false, error);
   mms_arguments_free(&arguments);
   if (status != MMS_OK) return status;
   const char *topic = operands[0];
@@ -42,7 +43,7 @@ mms_status mms_command_help(mms_cli *cli, int argc, char **argv, mms_error *erro
   const mms_command *command = topic != NULL ? mms_command_find(topic) : NULL;
   if (topic != NULL && !keys && command == NULL) {
     const char *near = mms_command_nearest(topic);
-    return mms_fail(error, MMS_ERR_INPUT, "there is no command %s%s%s%s; mmsold help lists them", topic,
+    return mms_fail(error, MMS_ERR_INPUT, "there is no command %s%s%s%s (mmsold help lists them)", topic,
                     near != NULL ? "; did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
   }
   if (markdown && !keys) return mms_fail(error, MMS_ERR_INPUT, "--markdown goes with mmsold help keys");

@@ -28,9 +28,13 @@ static mms_status read_magic(const char *path, char magic[8], mms_error *error) 
   return MMS_OK;
 }
 
+/* Lines of the description as they come, but for the configuration: that is shown last, as it would stand in a file.
+ * `context` says whether its lines are coming. */
 static void print_line(void *context, const char *text) {
-  (void)context;
-  printf("%s\n", text);
+  bool *in_configuration = context;
+  if (*in_configuration && strncmp(text, "      | ", 8) == 0) return;
+  *in_configuration = strcmp(text, "    configuration =") == 0;
+  if (!*in_configuration) printf("%s\n", text);
 }
 
 static mms_status verify(mms_h5 *file, const char *path, mms_error *error) {
@@ -46,10 +50,11 @@ static mms_status describe_hdf5(const char *path, bool verifies, mms_error *erro
   mms_h5 *file = NULL;
   mms_error none = mms_error_none();
   char *configuration = NULL;
+  bool in_configuration = false;
   mms_status status = mms_h5_open(&file, NULL, path, error);
   if (status != MMS_OK) return status;
   printf("%s: HDF5\n", path);
-  status = mms_h5_describe(file, print_line, NULL, error);
+  status = mms_h5_describe(file, print_line, &in_configuration, error);
   if (status == MMS_OK && mms_h5_read_text(file, "/", "configuration", &configuration, &none) == MMS_OK)
     printf("\nmade with this configuration:\n\n%s", configuration);
   if (status == MMS_OK && verifies) status = verify(file, path, error);

@@ -1,17 +1,27 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/config.h"
+#include "mmsold/base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
-/* An output that is there already is refused before the work, not after it. */
-static mms_status refuse_existing(const char *path, mms_error *error) {
+/* An output that is there already, or that has no folder to go to, is refused before the work, not after it. */
+static mms_status check_output(const char *path, mms_error *error) {
   struct stat about;
-  if (stat(path, &about) != 0) return MMS_OK;
-  return mms_fail(error, MMS_ERR_INPUT, "--output: %s exists already%s; choose another name or remove it", path,
-                  S_ISDIR(about.st_mode) ? " and is a folder" : "");
+  const char *slash = strrchr(path, '/');
+  char *folder = NULL;
+  if (stat(path, &about) == 0)
+    return mms_fail(error, MMS_ERR_INPUT, "--output: %s exists already%s; choose another name or remove it", path,
+                    S_ISDIR(about.st_mode) ? " and is a folder" : "");
+  if (slash == NULL || slash == path) return MMS_OK;
+  mms_status status = mms_format_text(&folder, error, "%.*s", (int)(slash - path), path);
+  if (status == MMS_OK && (stat(folder, &about) != 0 || !S_ISDIR(about.st_mode)))
+    status = mms_fail(error, MMS_ERR_INPUT, "--output: %s: there is no folder %s; make it first", path, folder);
+  free(folder);
+  return status;
 }
 
 static mms_status build_and_store(mms_cli *cli, const mms_config *config, const char *output, mms_error *error) {
@@ -44,7 +54,7 @@ mms_status mms_command_prepare(mms_cli *cli, int argc, char **argv, mms_error *e
     status = mms_config_read(&config, cli->team, operands[0], arguments.overrides, arguments.override_count,
                              MMS_NEEDS_TRAINING, error);
   if (status == MMS_OK) {
-    mms_status mine = mms_team_rank(cli->team) == 0 ? refuse_existing(output, error) : MMS_OK;
+    mms_status mine = mms_team_rank(cli->team) == 0 ? check_output(output, error) : MMS_OK;
     status = mms_cli_agree(cli, mine, error);
   }
   if (status == MMS_OK) status = build_and_store(cli, &config, output, error);

@@ -151,10 +151,11 @@ mms_number mms_number_real(const char *text, double *value) {
 
 void mms_number_print(double value, char *out, size_t size) {
   locale_t c, before = enter_c_locale(&c);
-  /* 15 digits always survive decimal → double → decimal, 17 always double → decimal → double. */
+  /* 17 digits always read back to the same double. People write 10, not 1e+01: %g does with enough digits. */
+  bool everyday = fabs(value) >= 1e-4 && fabs(value) < 1e15;
   for (int digits = 1; digits <= 17; digits++) {
     snprintf(out, size, "%.*g", digits, value);
-    if (strtod(out, NULL) == value) break;
+    if (strtod(out, NULL) == value && !(everyday && strchr(out, 'e') != NULL)) break;
   }
   leave_c_locale(c, before);
 }

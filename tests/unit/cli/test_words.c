@@ -84,8 +84,14 @@ static void test_print_reads_back(void **state) {
     assert_true(back == values[i]);
   }
   char text[32];
-  mms_number_print(5e-4, text, sizeof text);
-  assert_string_equal(text, "0.0005");
+  const struct {
+    double value;
+    const char *text;
+  } everyday[] = {{5e-4, "0.0005"}, {10, "10"}, {1200, "1200"}, {-0.5, "-0.5"}, {1e-7, "1e-07"}, {1e20, "1e+20"}};
+  for (size_t i = 0; i < sizeof everyday / sizeof *everyday; i++) {
+    mms_number_print(everyday[i].value, text, sizeof text);
+    assert_string_equal(text, everyday[i].text);
+  }
 }
 
 /* A locale whose decimal point is a comma changes nothing, where the system has one. */
