@@ -119,14 +119,11 @@ static mms_status langevin_start(mms_dynamics *dynamics, mms_error *error) {
 
 /* xi [rows][d]: the raw noise of step `step` for the particles from global index `first` on. */
 static void draw_noise(const langevin *self, int64_t step, int64_t first, int64_t rows, double *xi) {
-  int64_t d = self->base.target.dim;
-  for (int64_t i = 0; i < rows; i++) {
-    mms_random_key key = {.seed = self->base.context.sampler.seed,
-                          .stream = MMS_STREAM_LANGEVIN,
-                          .step = (uint64_t)step,
-                          .item = (uint64_t)(first + i)};
-    mms_random_normals(key, 0, d, xi + i * d);
-  }
+  const mms_random_key key = {.seed = self->base.context.sampler.seed,
+                              .stream = MMS_STREAM_LANGEVIN,
+                              .step = (uint64_t)step,
+                              .item = (uint64_t)first};
+  mms_random_normals_items(key, rows, self->base.target.dim, xi);
 }
 
 static bool all_finite(int64_t count, const double *values) {

@@ -92,7 +92,8 @@ static mms_status read_checkpoint(mms_session *session, const char *path, bool *
   mms_h5 *file = NULL;
   int64_t step = 0;
   *foreign = false;
-  mms_status status = mms_h5_open(&file, team, path, error);
+  mms_status status = mms_h5_check_digest(team, path, error);
+  if (status == MMS_OK) status = mms_h5_open(&file, team, path, error);
   if (status != MMS_OK) return status;
   status = check_checkpoint(session, file, path, &step, foreign, error);
   status = mms_team_agree(team, status, error);

@@ -1,4 +1,5 @@
 #include "mmsold/base/memory.h"
+#include "store/digest.h"
 #include "store/h5_internal.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -197,6 +198,9 @@ mms_status mms_h5_describe(mms_h5 *file, mms_h5_line *line, void *context, mms_e
 mms_status mms_h5_verify(mms_h5 *file, int64_t *datasets, int64_t *bytes, mms_error *error) {
   walk w = {.file = file, .verify = true, .error = error};
   mms_status status = walk_all(&w);
+  /* Files of ours say their kind, and end in a digest. */
+  if (status == MMS_OK && H5Aexists_by_name(file->id, "/", "kind", H5P_DEFAULT) > 0)
+    status = mms_digest_check(file->team, file->path, error);
   if (datasets != NULL) *datasets = w.datasets;
   if (bytes != NULL) *bytes = w.bytes;
   return status;

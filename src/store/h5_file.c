@@ -1,5 +1,6 @@
 #include "mmsold/base/memory.h"
 #include "parallel/team_mpi.h"
+#include "store/digest.h"
 #include "store/files.h"
 #include "store/h5_internal.h"
 #include <errno.h>
@@ -148,6 +149,7 @@ mms_status mms_h5_commit(mms_h5 **file, mms_error *error) {
   if (H5Fflush(done->id, H5F_SCOPE_GLOBAL) < 0) status = mms_h5_fail(done, NULL, "could not be written out", error);
   if (H5Fclose(done->id) < 0 && status == MMS_OK) status = mms_h5_fail(done, NULL, "could not be closed", error);
   status = mms_h5_agree(done, status, error);
+  if (status == MMS_OK) status = mms_digest_append(done->team, done->partial, error);
   if (mms_h5_leads(done)) {
     if (status == MMS_OK) status = mms_file_publish(done->partial, done->path, error);
     if (status != MMS_OK) unlink(done->partial);
@@ -155,6 +157,10 @@ mms_status mms_h5_commit(mms_h5 **file, mms_error *error) {
   status = mms_h5_agree(done, status, error);
   forget(file);
   return status;
+}
+
+mms_status mms_h5_check_digest(const mms_team *team, const char *path, mms_error *error) {
+  return mms_digest_check(team, path, error);
 }
 
 void mms_h5_close(mms_h5 **file) {

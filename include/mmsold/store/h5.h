@@ -60,6 +60,10 @@ void mms_h5_close(mms_h5 **file);
 
 /* Open for reading; says missing, a folder, not HDF5, truncated. team as above. */
 mms_status mms_h5_open(mms_h5 **file, const mms_team *team, const char *path, mms_error *error);
+/* Is the file of ours at `path` whole to the last byte? HDF5's own checksums leave its metadata and
+ * gaps unguarded, so mms_h5_commit ends every file with a digest of all of it. MMS_ERR_INPUT: cut short, changed, or
+ * without a digest. Reads the whole file, every rank a share. Collective; agreed. */
+mms_status mms_h5_check_digest(const mms_team *team, const char *path, mms_error *error);
 bool mms_h5_has(mms_h5 *file, const char *name);
 /* Rank and dimensions (at most 8) of a dataset; refuses non-numeric types by name. Local to each rank's call. */
 mms_status mms_h5_shape(mms_h5 *file, const char *name, int *rank, int64_t dims[8], mms_error *error);
