@@ -325,7 +325,8 @@ static void every_cut_is_refused(void **state) {
   write_sample();
   struct stat about;
   assert_int_equal(stat(path, &about), 0);
-  for (off_t cut = about.st_size - 1, i = 0; cut > 0; cut = cut * 2 / 3, i++) {
+  /* The 32 bytes of the digest lie behind what HDF5 knows of; test_digest.c cuts those. */
+  for (off_t cut = about.st_size - 33, i = 0; cut > 0; cut = cut * 2 / 3, i++) {
     mms_error error = mms_error_none();
     mms_h5 *file = NULL;
     assert_int_equal(truncate(path, cut), 0);
