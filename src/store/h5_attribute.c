@@ -46,7 +46,9 @@ mms_status mms_h5_attribute_double(mms_h5 *file, const char *object, const char 
 mms_status mms_h5_attribute_text(mms_h5 *file, const char *object, const char *name, const char *value,
                                  mms_error *error) {
   char *same = NULL;
-  mms_status status = mms_h5_agree(file, mms_copy_text(&same, value != NULL ? value : "", error), error);
+  mms_status status = MMS_OK;
+  if (mms_h5_leads(file)) status = mms_copy_text(&same, value != NULL ? value : "", error);
+  status = mms_h5_agree(file, status, error);
   if (status == MMS_OK && file->team != NULL) status = mms_team_broadcast_text(file->team, &same, 0, error);
   if (status == MMS_OK) {
     hid_t type = H5Tcopy(H5T_C_S1);

@@ -13,9 +13,9 @@ typedef struct mms_array {
   int64_t dims[8];
 } mms_array;
 
-/* .npy of format 1, 2 and 3: bool, (u)int8…64, float32, float64, either byte order, C and Fortran
- * order. MMS_ERR_INPUT with file and reason: missing, a folder, bad magic, header not understood,
- * dtype not numeric (named), shorter or longer than the header says (both sizes). */
+/* .npy of format 1, 2 and 3: bool, (u)int8…64, float16, float32, float64, either byte order, C and Fortran
+ * order; 64-bit integers round to the nearest double. MMS_ERR_INPUT with file and reason: missing, a folder, bad magic,
+ * header not understood, dtype not numeric (named), shorter or longer than the header says (both sizes). */
 mms_status mms_npy_read(mms_array *array, const char *path, mms_error *error);
 /* float64, C order, format 1, through a temporary file and rename; parent folder must exist. */
 mms_status mms_npy_write(const mms_matrix *matrix, const char *path, mms_error *error);

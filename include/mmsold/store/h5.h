@@ -31,7 +31,7 @@ mms_status mms_h5_group(mms_h5 *file, const char *name, mms_error *error);
 mms_status mms_h5_write_rows(mms_h5 *file, const char *name, mms_h5_type type, int64_t rows, int64_t cols,
                              int64_t first_row, int64_t n_local, const double *values, const char *description,
                              const char *row_label, const char *col_label, mms_error *error);
-/* The same filled through a callback, `chunk_rows` rows at a time, so that decoded samples are
+/* The same filled through a callback, at most `chunk_rows` local rows at a time, so that decoded samples are
  * never held whole: fill(context, local_row, rows, out [rows][cols]). Collective. */
 typedef void mms_h5_fill(void *context, int64_t local_row, int64_t rows, double *out);
 mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type, int64_t rows, int64_t cols,
@@ -39,12 +39,13 @@ mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type
                                 void *context, const char *description, const char *row_label, const char *col_label,
                                 mms_error *error);
 
-/* A small dataset that every rank holds alike: rank 0's is written. `rank` 0 (scalar), 1 or 2. Collective. */
+/* A small dataset; rank 0's values are written. `rank` 0 (scalar), 1 or 2. Collective. */
 mms_status mms_h5_write_array(mms_h5 *file, const char *name, mms_h5_type type, int rank, int64_t rows, int64_t cols,
                               const void *values /* double or int64_t, as type says */, const char *description,
                               mms_error *error);
 
-/* Attributes of `object` ("/" for the file). Collective. */
+/* Attributes of `object` ("/" for the file), an open group or dataset; a name can be given once. Rank 0's value is what
+ * is written, so values that differ between ranks (a host's name, a time) are fine. Collective; agreed. */
 mms_status mms_h5_attribute_text(mms_h5 *file, const char *object, const char *name, const char *value,
                                  mms_error *error);
 mms_status mms_h5_attribute_int(mms_h5 *file, const char *object, const char *name, int64_t value, mms_error *error);
@@ -82,7 +83,8 @@ mms_status mms_h5_read_double(mms_h5 *file, const char *object, const char *name
  * line(context, text) with e.g. "/samples  20000 x 2  float32  in the data's coordinates". Local (team NULL). */
 typedef void mms_h5_line(void *context, const char *text);
 mms_status mms_h5_describe(mms_h5 *file, mms_h5_line *line, void *context, mms_error *error);
-/* Read every byte of every dataset, so that checksums are checked; names the first that fails. Local (team NULL). */
+/* Read every byte of every dataset and attribute, so that checksums are checked; names the first that fails. Also
+ * refuses a dataset whose shape the bytes on disk cannot fill. datasets and bytes may be NULL. Local (team NULL). */
 mms_status mms_h5_verify(mms_h5 *file, int64_t *datasets, int64_t *bytes, mms_error *error);
 
 /* "1.10.8": the library's version, for --version and files. */

@@ -36,7 +36,8 @@ typedef struct mms_points {
 /* Read every row of a file source (.npy, FILE.h5:/dataset, IDX with or without gzip) as double.
  * Arrays of rank 3 and more are flattened to [n][D]. Refuses, naming file and row and column: missing file, a folder,
  * truncation, wrong dtype (complex, strings, objects), 0 rows or columns, NaN or Inf. For "FILE.h5" without a dataset:
- * `/samples` if there, else `/training`, else an error that lists the datasets. Local. */
+ * `/samples` if there, else `/training`, else an error that lists the datasets. The `/training` of a file that
+ * mms_training_store wrote is decoded to the data's coordinates. Local. */
 mms_status mms_points_read(mms_points *points, const char *source, mms_error *error);
 void mms_points_free(mms_points *points);
 
@@ -67,9 +68,9 @@ mms_status mms_training_create(mms_training *training, const mms_team *team, con
 void mms_training_free(mms_training *training);
 
 /* Write `/training` [n][d] float64, `/transform/offset|encode|decode` (absent for the identity) and attributes
- * (checksum, source description, image shape, `configuration` text, version) to `path`, through
- * a temporary file and a rename. Refuses to write over an existing
- * file (MMS_ERR_INPUT). Called on rank 0 only; Local. */
+ * (`kind` = "training", checksum, source description, image shape, `configuration` text (may be NULL), version) to
+ * `path`, through a temporary file and a rename. Refuses to write over an existing file (MMS_ERR_INPUT). Called on rank
+ * 0 only; Local. */
 mms_status mms_training_store(const mms_training *training, const char *configuration, const char *path,
                               mms_error *error);
 
