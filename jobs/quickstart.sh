@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to new images: installs what is missing, builds, runs the main job on 2 ranks
 # and draws its result. Run it again at once: what is done already is not done twice.
+#   jobs/quickstart.sh [--section.key=value ...] [--fresh]    the arguments go to `mmsold run`
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/jobs/lib.sh"
@@ -24,7 +25,7 @@ fi
 prepare_launch
 result=$root/results/fashion
 mkdir -p "$root/results"
-mpirun --oversubscribe -n 2 "$build/mmsold" run "$root/config/fashion.yaml" --output.directory="$result"
+mpirun --oversubscribe -n 2 "$build/mmsold" run "$root/config/fashion.yaml" --output.directory="$result" "$@"
 
 if [ ! -f "$result/samples.png" ] || [ "$result/samples.h5" -nt "$result/samples.png" ]; then
   "$build/mmsold" plot "$result/samples.h5" --output "$result/samples.png"
