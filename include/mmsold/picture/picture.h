@@ -15,7 +15,9 @@ typedef struct mms_sheet_band {
 } mms_sheet_band;
 
 /* Bands one under another, `columns` images to a row, each band label in a built-in bitmap font; images
- * magnified by an integer (nearest neighbour) so that they can be seen. 8-bit grey PNG. */
+ * magnified by an integer (nearest neighbour) so that they can be seen, on a white page. Grey is round(255 clip(v)), an
+ * 8-bit PNG. A NaN is refused (image and band named), and so is a path that is not .png or has no folder:
+ * MMS_ERR_INPUT. */
 mms_status mms_picture_sheet(const char *path, const mms_sheet_band *bands, int64_t band_count, int64_t image_rows,
                              int64_t image_columns, int64_t columns, mms_error *error);
 
@@ -36,7 +38,9 @@ typedef struct mms_chart {
 
 /* A chart of one or more panels side by side (`panel_of` [series_count] gives each series' panel, NULL: all in one;
  * charts: [panels]). Colour-blind-safe colours (Okabe-Ito), legend, axis labels. The numbers are written beside the
- * picture as PATH.csv. MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it. */
+ * picture as PATH.csv (x, y, panel, series, label). What cannot be drawn (NaN, infinity, not positive on a log axis) is
+ * left out of the picture only. Names and labels are plain text: no shell sees them and no markup is read in them.
+ * MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it; the CSV stays. */
 mms_status mms_picture_chart(const char *path, const mms_chart *charts, int64_t panels, const mms_series *series,
                              const int64_t *panel_of, int64_t series_count, mms_error *error);
 
