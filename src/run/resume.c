@@ -22,9 +22,9 @@ static mms_status look_at_samples(const mms_run_request *request, const char *pa
   if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", step, error);
   mms_h5_close(&file);
   if (status != MMS_OK) {
-    mms_fail_within(error, "output.directory holds a samples.h5 that is not a whole result of ours and would be "
-                           "written over; move it away, or give --fresh");
-    return mms_fail(error, MMS_ERR_INPUT, "%s", error->message);
+    free(then);
+    return mms_fail_within(error, "output.directory holds a samples.h5 that is not a whole result of ours and would be "
+                                  "written over; move it away, or give --fresh");
   }
   *there = complete != 0;
   status = mms_configuration_compatible(then, request->configuration, path, error);

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Truth v: run(2T) = run(T) + resume(T) at another rank count, from each kind of checkpoint; what may
+# change at a resume and what may not; damaged checkpoints are named and passed over (truth x).
+set -eu
+. "$(dirname "$0")/lib.sh"
+enter_scratch resume
+
+cat > c.yaml <<'YAML'
+training: {source: spirals, count: 150}
+score: {bandwidth: 0.05, smoothing: 0.1, smoothing_samples: 4}
+sampler: {particles: 200, steps: 40, step_size: auto}
+output: {precision: double, trace_every: 3}
+YAML
+run_ranks 2 run c.yaml --quiet --output.directory=whole
+
+same_as_whole() {
+  for data in /samples /latent /trace; do
+    h5diff -q whole/samples.h5 "$1/samples.h5" "$data" "$data" || fail "$1: $data differs from the uninterrupted run"
+  done
+}
+
+# more steps after a finished run, at other rank counts
+run_ranks 3 run c.yaml --quiet --output.directory=more --sampler.steps=17
+expect_exit 0 'resumed .*step 17 of 40' run_ranks 1 run c.yaml --output.directory=more
+same_as_whole more
+expect_exit 0 'nothing to do' run_ranks 2 run c.yaml --output.directory=more
+
+# a `stop` file, and USR2 to one rank: exit 75, the same command goes on
+mkdir stopped && touch stopped/stop
+expect_exit 75 'run the same command again' run_ranks 1 run c.yaml --output.directory=stopped
+[ ! -e stopped/samples.h5 ] || fail "a stopped run left samples.h5"
+expect_exit 0 'resumed' run_ranks 4 run c.yaml --output.directory=stopped
+same_as_whole stopped
+
+# what may not change: both values are named, nothing is written
+before=$(cat more/samples.h5 | cksum)
+expect_exit 2 'sampler.seed = 0, now it is 5' run_ranks 1 run c.yaml --output.directory=more --sampler.seed=5
+expect_exit 2 'bandwidth' run_ranks 2 run c.yaml --output.directory=more --score.bandwidth=0.06
+expect_exit 2 'shortened' run_ranks 1 run c.yaml --output.directory=more --sampler.steps=10
+[ "$before" = "$(cat more/samples.h5 | cksum)" ] || fail "a refused run changed samples.h5"
+
+# the newest checkpoint is damaged: named, the one before is used; none good: refused
+mkdir damaged && cp more/checkpoint-17.h5 more/checkpoint-40.h5 damaged/
+head -c 3000 more/checkpoint-40.h5 > damaged/checkpoint-40.h5
+expect_exit 0 'checkpoint-40.h5 is damaged' run_ranks 2 run c.yaml --output.directory=damaged
+same_as_whole damaged
+mkdir none && head -c 100 more/checkpoint-40.h5 > none/checkpoint-40.h5
+expect_exit 2 'none of the 1 checkpoints' run_ranks 2 run c.yaml --output.directory=none
+
+# --fresh keeps the old output aside
+expect_exit 0 'kept in more.old-1' run_ranks 1 run c.yaml --output.directory=more --fresh
+h5diff -q more.old-1/samples.h5 more/samples.h5 /samples /samples || fail "--fresh gave another result"
+
+# a foreign samples.h5 is not written over
+mkdir foreign && echo "not ours" > foreign/samples.h5
+expect_exit 2 'samples.h5' run_ranks 2 run c.yaml --output.directory=foreign
+[ "$(cat foreign/samples.h5)" = "not ours" ] || fail "a foreign samples.h5 was written over"
+
+# TERM, as a person's Ctrl-C or a queue sends it: an orderly stop, then the same bits
+for signal in TERM INT USR2; do
+  run_ranks 1 run c.yaml --output.directory="signal-$signal" --sampler.steps=4000 --sampler.particles=400 2> log &
+  job=$!
+  wait_for "grep -q '^particles' log" 20
+  sleep 0.3
+  pkill -"$signal" -P $job -f signal-$signal || kill -"$signal" $job
+  code=0; wait $job || code=$?
+  [ $code -eq 75 ] || { cat log; fail "SIG$signal: exit $code instead of 75"; }
+  grep -q 'run the same command again' log || fail "SIG$signal: no word on how to go on"
+done
+echo "resume holds"
