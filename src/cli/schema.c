@@ -24,7 +24,7 @@ static const mms_choice noises[] = {{"fresh", MMS_NOISE_FRESH, true}, {"fixed", 
 static const mms_choice sharings[] = {
     {"particle", MMS_SHARING_PARTICLE, true}, {"block", MMS_SHARING_BLOCK, true}, {"all", MMS_SHARING_ALL, true}, {0}};
 static const mms_choice backends[] = {{"auto", MMS_BACKEND_AUTO, true},   {"reference", MMS_BACKEND_REFERENCE, true},
-                                      {"dense", MMS_BACKEND_DENSE, true}, {"tree", 0, false},
+                                      {"dense", MMS_BACKEND_DENSE, true}, {"tree", MMS_BACKEND_TREE, true},
                                       {"neighbours", 0, false},           {0}};
 static const mms_choice linalgs[] = {{"auto", 0, true}, {"replicated", 0, true}, {"distributed", 0, false}, {0}};
 static const mms_choice precisions[] = {

@@ -27,5 +27,6 @@ typedef struct mms_backend_table {
 
 extern const mms_backend_table mms_backend_reference;
 extern const mms_backend_table mms_backend_dense;
+extern const mms_backend_table mms_backend_tree;
 
 #endif

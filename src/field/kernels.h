@@ -20,6 +20,26 @@ typedef struct mms_candidate {
   float score;
 } mms_candidate;
 
+/* The tree backend's leaves and nodes hold sixteen each; its list of points near a query, this many. */
+enum { MMS_TREE_LEAF = 16, MMS_TREE_LIST = 2048 };
+
+/* Points near a query, by coordinate: y = x − z [dim][stride], c = −|y|²/2 [stride]; work t [2][stride]; weights w.
+ * Stride
+ * >= MMS_TREE_LIST + MMS_KERNEL_PAD_F64. */
+typedef struct mms_tree_list {
+  double *y, *c, *t, *w;
+  int64_t stride;
+} mms_tree_list;
+
+/* Draws q = z + s_j, and z − s_j where `both`: shifts s = σε [count][dim]; 1/δ²; weights below e^cut of a draw's
+ * largest are zero; `share` of each draw in the average. */
+typedef struct mms_tree_draws {
+  const double *shifts;
+  int64_t count;
+  bool both;
+  double inverse, cut, share;
+} mms_tree_draws;
+
 typedef struct mms_field_kernel_table {
   const char *name;
 
@@ -69,6 +89,31 @@ typedef struct mms_field_kernel_table {
   /* The same from the points' own rows; zero weights are skipped. */
   void (*gather_rows)(const double *points, int64_t dim, const int32_t *index, int64_t first, int64_t count,
                       const double *w, const double *base, double *sum);
+
+  /* --- the tree: a node is floats [dim][low, high][16], a leaf is doubles [dim][16], padded with infinity --- */
+
+  /* The child of a node whose box is nearest to q. */
+  int64_t (*tree_nearest_box)(const float *node, int64_t dim, const double *q);
+  /* The children with |q − box|² <= reach2, one bit each. */
+  uint32_t (*tree_boxes_within)(const float *node, int64_t dim, const double *q, double reach2);
+  /* The point of a leaf nearest to z; and of each draw the least |q − x|² over the leaf: least [count] or [count][2].
+   */
+  int64_t (*tree_seed)(const double *leaf, int64_t dim, const double *z, const double *shifts, int64_t count, bool both,
+                       double *least);
+  /* Append the points of a leaf with |x − z − shift|² <= reach2 to a list of `count` (shift NULL: none); returns the
+   * new count. */
+  int64_t (*tree_collect)(const double *leaf, int64_t dim, const double *z, const double *shift, double reach2,
+                          const mms_tree_list *list, int64_t count);
+  /* Fill entries count .. width − 1 with points of no weight. */
+  void (*tree_close)(const mms_tree_list *list, int64_t dim, int64_t count, int64_t width);
+  /* w += Σ over draws of share·softmax; returns Σ over draws of log Σ exp ℓ. */
+  double (*tree_softmax)(const mms_tree_list *list, int64_t dim, int64_t width, const mms_tree_draws *draws);
+  /* The same over a list in pieces: first each draw's largest logit and its mass (online softmax; begin with −DBL_MAX
+   * and 0), then the weights of each piece. */
+  void (*tree_masses)(const mms_tree_list *list, int64_t dim, int64_t width, const mms_tree_draws *draws, double *tops,
+                      double *sums);
+  void (*tree_weights)(const mms_tree_list *list, int64_t dim, int64_t width, const mms_tree_draws *draws,
+                       const double *tops, const double *sums);
 } mms_field_kernel_table;
 
 /* The table called `name` ("portable", "avx2", "avx512"), or NULL where this build or this processor has none. */

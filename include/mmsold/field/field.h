@@ -17,7 +17,8 @@ typedef enum mms_sharing { MMS_SHARING_PARTICLE, MMS_SHARING_BLOCK, MMS_SHARING_
 typedef enum mms_backend {
   MMS_BACKEND_AUTO,
   MMS_BACKEND_REFERENCE, /* plain double loops: the oracle */
-  MMS_BACKEND_DENSE      /* tiles through BLAS: screen in single, finish in double */
+  MMS_BACKEND_DENSE,     /* tiles through BLAS: screen in single, finish in double */
+  MMS_BACKEND_TREE       /* few dimensions: an index says which points are near, finish in double */
 } mms_backend;
 
 /* What the `score:` section says about the field. */
@@ -68,7 +69,7 @@ void mms_field_free(mms_field **field);
 /* mean [count][d]: k̄(z) = average over the draws ± of the softmax mean. log_mass [count] (may be NULL):
  * average over the draws of log Σ_i exp ℓ±_i, so that V(z) = −log_mass + log n + dσ²/(2δ²)
  * (dσ²/(2δ²) only where draws are made; the sampled |ε|² never enters). Local; allocates nothing; needs finite
- * points. The dense backend is certified: points left out weigh less than double rounding. */
+ * points. dense and tree are certified: points left out weigh less than double rounding. */
 mms_status mms_field_softmax_mean(mms_field *field, const mms_queries *queries, double *mean, double *log_mass,
                                   mms_error *error);
 
@@ -78,7 +79,7 @@ mms_status mms_field_gradient(mms_field *field, const mms_queries *queries, doub
                               mms_error *error);
 
 mms_field_counters mms_field_read_counters(const mms_field *field);
-const char *mms_field_backend_name(const mms_field *field); /* "reference" or "dense" */
+const char *mms_field_backend_name(const mms_field *field); /* "reference", "dense" or "tree" */
 const char *mms_field_reason(const mms_field *field);       /* one line: what was chosen and why, kernels in use */
 int64_t mms_field_bytes(const mms_field *field);            /* private memory of this rank */
 int64_t mms_field_shared_bytes(const mms_field *field);     /* shared per node */

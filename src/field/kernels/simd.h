@@ -45,6 +45,11 @@ static inline int64_t vf_compress(int32_t *p, uint32_t mask, int32_t base) {
   _mm512_storeu_si512(p, _mm512_maskz_compress_epi32((__mmask16)mask, index));
   return __builtin_popcount(mask);
 }
+/* Write the lanes set in `mask` to p (which has room for VD_LANES), in order; returns how many. */
+static inline int64_t vd_compress(double *p, uint32_t mask, vd a) {
+  _mm512_storeu_pd(p, _mm512_maskz_compress_pd((__mmask8)mask, a));
+  return __builtin_popcount(mask);
+}
 
 #elif defined(__AVX2__)
 #include <immintrin.h>
@@ -147,6 +152,13 @@ static inline vd vd_where_greater(vd t, vd cut, vd a) { LANES(vd, t.v[l] > cut.v
 static inline int64_t vf_compress(int32_t *p, uint32_t mask, int32_t base) {
   int64_t count = 0;
   for (; mask != 0; mask &= mask - 1) p[count++] = base + __builtin_ctz(mask);
+  return count;
+}
+static inline int64_t vd_compress(double *p, uint32_t mask, vd a) {
+  double lanes[VD_LANES];
+  int64_t count = 0;
+  vd_store(lanes, a);
+  for (; mask != 0; mask &= mask - 1) p[count++] = lanes[__builtin_ctz(mask)];
   return count;
 }
 #endif

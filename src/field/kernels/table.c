@@ -1,6 +1,7 @@
 /* Compiled once per instruction set; MMS_KERNEL_SUFFIX names it and MMS_KERNEL_TABLE is the symbol. */
 #include "field/kernels/screen.h"
 #include "field/kernels/softmax.h"
+#include "field/kernels/tree.h"
 
 extern const mms_field_kernel_table MMS_KERNEL_TABLE;
 const mms_field_kernel_table MMS_KERNEL_TABLE = {
@@ -20,4 +21,12 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .softmax_pair = softmax_pair,
     .gather_columns = gather_columns,
     .gather_rows = gather_rows,
+    .tree_nearest_box = tree_nearest_box,
+    .tree_boxes_within = tree_boxes_within,
+    .tree_seed = tree_seed,
+    .tree_collect = tree_collect,
+    .tree_close = tree_close,
+    .tree_softmax = tree_softmax,
+    .tree_masses = tree_masses,
+    .tree_weights = tree_weights,
 };

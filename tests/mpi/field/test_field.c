@@ -4,14 +4,13 @@
 
 static mms_team *team;
 
-static void same_bits_on_every_rank(void **state) {
-  (void)state;
+static void same_bits_with(mms_backend backend) {
   mms_error error = mms_error_none();
   for (int64_t d = 2; d <= 24; d += 22) {
     mms_training training = cloud_make(CLOUD_NORMAL, 500, d);
     enum { ROWS = 16, BLOCKS = 3 };
     double *points = queries_near(&training, ROWS * BLOCKS, 0.2);
-    mms_field *field = field_make(team, &training, MMS_BACKEND_DENSE, ROWS, 4);
+    mms_field *field = field_make(team, &training, backend, ROWS, 4);
     int64_t values = ROWS * BLOCKS * d;
     double *mean = calloc((size_t)values, sizeof(double)), *first = calloc((size_t)values, sizeof(double));
     for (int64_t i = 0; i < BLOCKS; i++) { /* each rank starts at another block */
@@ -29,6 +28,12 @@ static void same_bits_on_every_rank(void **state) {
     free(first);
     cloud_free(&training);
   }
+}
+
+static void same_bits_on_every_rank(void **state) {
+  (void)state;
+  same_bits_with(MMS_BACKEND_DENSE);
+  same_bits_with(MMS_BACKEND_TREE);
 }
 
 /* A field that one rank alone can't make is made by none, and all hear why. */

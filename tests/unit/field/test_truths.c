@@ -5,7 +5,7 @@
 #include "field/noise.h"
 
 static mms_team *team;
-static const mms_backend BACKENDS[] = {MMS_BACKEND_REFERENCE, MMS_BACKEND_DENSE};
+static const mms_backend BACKENDS[] = {MMS_BACKEND_REFERENCE, MMS_BACKEND_DENSE, MMS_BACKEND_TREE};
 
 /* One row at z: gradient [d], mean [d] (either may be NULL), and V. */
 static double ask(mms_field *field, mms_queries q, const double *z, double *gradient, double *mean) {
@@ -245,13 +245,19 @@ static void the_choice_is_told(void **state) {
   (void)state;
   mms_training training = cloud_make(CLOUD_NORMAL, 30, 2);
   mms_field *field = field_make(team, &training, MMS_BACKEND_AUTO, 4, 2);
-  assert_string_equal(mms_field_backend_name(field), "dense");
+  assert_string_equal(mms_field_backend_name(field), "tree");
   assert_non_null(strstr(mms_field_reason(field), mms_field_kernels()));
   assert_true(mms_field_bytes(field) > 30 * 4 && mms_field_shared_bytes(field) >= 64 * 3 * 4);
   mms_field_free(&field);
   field = field_make(team, &training, MMS_BACKEND_REFERENCE, 4, 2);
   assert_string_equal(mms_field_backend_name(field), "reference");
   assert_non_null(strstr(mms_field_reason(field), "as configured"));
+  mms_field_free(&field);
+  cloud_free(&training);
+  training = cloud_make(CLOUD_NORMAL, 30, 20);
+  field = field_make(team, &training, MMS_BACKEND_AUTO, 4, 2);
+  assert_string_equal(mms_field_backend_name(field), "dense");
+  assert_non_null(strstr(mms_field_reason(field), "20 dimensions"));
   mms_field_free(&field);
   cloud_free(&training);
 }

@@ -1,0 +1,99 @@
+/* The tree backend: an index over the training set in few dimensions, and a search that finds the points of weight. */
+#ifndef FIELD_TREE_H
+#define FIELD_TREE_H
+
+#include "field/backend.h"
+#include "field/kernels.h"
+
+enum {
+  MMS_TREE_DIM_MOST = 32, /* far beyond where an index helps; arrays of one point live on the stack */
+  MMS_TREE_LEVELS = 9     /* 16^9 leaves */
+};
+
+/* A tree of sixteen branches over leaves of sixteen points. Leaf i holds points 16 i .. 16 i + 15 of an order in which
+ * every aligned run of 16^k is one cell of a k-d tree, so the tree needs no pointers: child c of node i of level l is
+ * node 16 i + c of level l − 1, and level 0 are the leaves. Boxes are floats, rounded outwards, of (x − centre)/scale
+ * with scale a power of two. */
+typedef struct mms_tree_index {
+  int64_t dim, leaves;
+  int levels;                     /* of nodes: 1 .. levels */
+  int64_t first[MMS_TREE_LEVELS]; /* first node of each level from 1 on, among all nodes */
+  int64_t nodes[MMS_TREE_LEVELS]; /* how many (level 0: leaves) */
+  const double *points;           /* [leaves][dim][16], padded with infinity */
+  const float *boxes;             /* [nodes][dim][2][16]; a missing child's box is nowhere */
+  const double *centre;           /* [dim] */
+  double scale;
+  mms_shared *memory;
+} mms_tree_index;
+
+/* O(n log n) on team rank 0, in memory shared by the node. Collective over `team`; agreed. */
+mms_status mms_tree_index_create(mms_tree_index *index, const mms_team *team, const mms_training *training,
+                                 mms_error *error);
+void mms_tree_index_free(mms_tree_index *index); /* Collective */
+
+static inline const float *mms_tree_node(const mms_tree_index *index, int level, int64_t node) {
+  return index->boxes + (index->first[level] + node) * 2 * index->dim * MMS_TREE_LEAF;
+}
+
+static inline const double *mms_tree_leaf(const mms_tree_index *index, int64_t leaf) {
+  return index->points + leaf * index->dim * MMS_TREE_LEAF;
+}
+
+/* Put rows [lo, hi) of p [.][dim] into an order in which no coordinate k of a row before `nth` is above one of a row
+ * from `nth` on. Deterministic, expected O(hi − lo) on any data. */
+void mms_tree_select(double *p, int64_t dim, int64_t k, int64_t lo, int64_t hi, int64_t nth);
+
+/* Rows that are searched side by side, so that one's memory comes while another is worked on. */
+enum {
+  MMS_TREE_GROUP = 16,
+  MMS_TREE_PAIRS = 64,                                /* pairs searched together; more go round by round */
+  MMS_TREE_LEAVES = 512,                              /* leaves looked through for one list */
+  MMS_TREE_FRONTIER = MMS_TREE_LEAVES + MMS_TREE_LEAF /* room to notice that there are more */
+};
+
+/* One row on its way. */
+typedef struct mms_tree_row {
+  const double *z;
+  const double *shifts;                /* σε of this round: [pairs][dim] */
+  bool apart;                          /* a single draw, searched about its own place z + s and not about z */
+  double query[MMS_TREE_DIM_MOST];     /* (z − centre)/scale */
+  double base[MMS_TREE_DIM_MOST];      /* the training point that sums are taken about */
+  double reach2;                       /* no point farther from z than this has weight for any draw */
+  double wide;                         /* reach over the largest reach of one draw from its own place */
+  double box_reach2;                   /* the same in the boxes' units, rounding included */
+  int64_t node;                        /* where the descent is */
+  int64_t count;                       /* of the frontier; −1: more than it holds */
+  int32_t frontier[MMS_TREE_FRONTIER]; /* nodes, in the end leaves, in ascending order */
+} mms_tree_row;
+
+typedef struct mms_tree {
+  mms_tree_index index;
+  const mms_field_kernel_table *kernels;
+  int64_t count, max_pairs;
+  double depth;  /* b: points with logits more than this below a draw's largest are left out */
+  double margin; /* of the search's radius: 1; a test makes it less, to see that it would be noticed */
+  mms_tree_list list;
+  double *shifts;        /* [GROUP][round][dim] */
+  float *noise;          /* [round][dim] */
+  mms_tree_row *rows;    /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
+  int32_t *wide[2];      /* frontiers that hold every leaf, or every node of level 1 */
+  double *tops, *sums;   /* [2 round] */
+  double *least;         /* [2 round] */
+  double *signed_shifts; /* [GROUP][dim] */
+  int64_t bytes;
+} mms_tree;
+
+/* Search the `count` rows of a group, whose z, shifts and query are set: base, reach and frontier. `draws` as for the
+ * kernels, its shifts apart, which are the rows' own. Local. */
+void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws);
+
+/* Every leaf within the row's reach into self->wide[0]; returns how many. */
+int64_t mms_tree_search_wide(mms_tree *self, const mms_tree_row *row);
+
+/* Ask for a leaf's memory. */
+void mms_tree_fetch_leaf(const mms_tree_index *index, int64_t leaf);
+
+/* Place a row at z + shift (shift may be NULL), in the units of the boxes. */
+void mms_tree_place(const mms_tree_index *index, mms_tree_row *row, const double *shift);
+
+#endif
