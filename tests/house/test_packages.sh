@@ -47,12 +47,19 @@ used_files() {
   } | sort -u | while IFS= read -r file; do readlink -f "$file"; done | sort -u
 }
 
+# Prints the lines of a script that are the shell's own: no here-documents, which hold other languages.
+shell_lines() {
+  awk 'end != "" { line = $0; sub(/^\t*/, "", line); if (line == end) end = ""; next }
+       { print }
+       match($0, /<<-?[ ]*[\047"]?[A-Z]+/) { end = substr($0, RSTART, RLENGTH); gsub(/[^A-Z]/, "", end) }' "$1"
+}
+
 # Prints the words of TREE's scripts that stand where a command can stand; what is in single quotes is left out. Slurm's
 # scripts run where Slurm is and are not looked at.
 command_words() {
   find "$1/jobs" "$1/tests" "$1/.ci" -type f \( -name '*.sh' -o -name run \) |
     while IFS= read -r script; do
-      grep -v '^[[:space:]]*#' "$script" | awk -v RS='\047' 'NR % 2 == 1'
+      shell_lines "$script" | grep -v '^[[:space:]]*#' | awk -v RS='\047' 'NR % 2 == 1'
     done |
     grep -oE '(^[[:space:]]*|[|;&(!{][[:space:]]*|\<(if|then|do|else|while|until|exec|time|env) +|-- )[a-z][a-z0-9_.+-]*=?' |
     sed -E '/=$/d; s/^[[:space:]]*//; s/.*[^a-z0-9_.+-]//' | sort -u
