@@ -23,49 +23,11 @@ static mms_status h5_file_of(char **file, const char *source, const char *meant,
   return mms_format_text(file, error, "%.*s", (int)length, source);
 }
 
-/* z becomes x = offset + z decode, by the transform that a `prepare` file holds beside its points. */
-static mms_status decode(mms_h5 *file, const char *source, mms_matrix *points, mms_error *error) {
-  mms_matrix offset = {0}, matrix = {0}, decoded = {0};
-  mms_status status = mms_h5_read_matrix(file, "/transform/offset", &offset, error);
-  if (status == MMS_OK) status = mms_h5_read_matrix(file, "/transform/decode", &matrix, error);
-  if (status == MMS_OK && (matrix.rows != points->cols || offset.rows * offset.cols != matrix.cols))
-    status = mms_fail(error, MMS_ERR_INPUT,
-                      "%s: /training has %lld columns, /transform/decode is %lld x %lld and /transform/offset has %lld "
-                      "values; they do not fit each other, so write the file anew with prepare",
-                      source, (long long)points->cols, (long long)matrix.rows, (long long)matrix.cols,
-                      (long long)(offset.rows * offset.cols));
-  if (status == MMS_OK) status = mms_matrix_create(&decoded, points->rows, matrix.cols, "decoded points", error);
-  if (status == MMS_OK) {
-    mms_transform transform = {
-        .data_dim = matrix.cols, .dim = matrix.rows, .offset = {1, matrix.cols, offset.data}, .decode = matrix};
-    mms_transform_decode(&transform, points->rows, points->data, decoded.data);
-    mms_matrix_free(points);
-    *points = decoded;
-  }
-  mms_matrix_free(&offset);
-  mms_matrix_free(&matrix);
-  return status;
-}
-
 /* The points of a source in the data's coordinates. */
 static mms_status read_set(mms_matrix *set, const char *source, mms_error *error) {
   mms_points points = {0};
   mms_status status = mms_points_read(&points, source, error);
-  if (status != MMS_OK) return status;
-  char *path = NULL;
-  mms_h5 *file = NULL;
-  status = h5_file_of(&path, source, "/training", error);
-  if (status == MMS_OK && path != NULL) status = mms_h5_open(&file, NULL, path, error);
-  if (status == MMS_OK && file != NULL && mms_h5_has(file, "/training") && mms_h5_has(file, "/transform/decode") &&
-      !mms_h5_has(file, "/samples"))
-    status = decode(file, source, &points.values, error);
-  mms_h5_close(&file);
-  free(path);
-  if (status == MMS_OK) {
-    *set = points.values;
-    points.values = (mms_matrix){0};
-  }
-  mms_points_free(&points);
+  if (status == MMS_OK) *set = points.values;
   return status;
 }
 

@@ -5,6 +5,8 @@
 #include "mmsold/store/arrays.h"
 #include "mmsold/store/h5.h"
 #include "mmsold/study/compare.h"
+#include "mmsold/training/training.h"
+#include "training/source.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -87,15 +89,18 @@ static void samples_are_measured_against_their_own_target(void **state) {
 static void a_prepared_set_is_taken_back_to_the_data(void **state) {
   (void)state;
   fill_points();
-  const double offset[D] = {3, -4}, factor[D * D] = {10, 0, 0, 10}, inverse[D * D] = {0.1, 0, 0, 0.1};
+  double offset[D] = {3, -4}, factor[D * D] = {10, 0, 0, 10}, inverse[D * D] = {0.1, 0, 0, 0.1};
+  char description[] = "made by hand";
+  const mms_training training = {
+      .count = P,
+      .dim = D,
+      .points = latent,
+      .checksum = mms_training_checksum(P, D, latent),
+      .description = description,
+      .transform = {
+          .data_dim = D, .dim = D, .offset = {1, D, offset}, .encode = {D, D, inverse}, .decode = {D, D, factor}}};
   mms_error error = mms_error_none();
-  mms_h5 *file = NULL;
-  expect_ok(mms_h5_create(&file, NULL, a_file, &error), &error);
-  put(file, "/training", P, D, latent);
-  put(file, "/transform/offset", 1, D, offset);
-  put(file, "/transform/encode", D, D, inverse);
-  put(file, "/transform/decode", D, D, factor);
-  expect_ok(mms_h5_commit(&file, &error), &error);
+  expect_ok(mms_training_store(&training, "", a_file, &error), &error);
   write_b(data, P, D);
   mms_comparison found;
   expect_ok(mms_compare_files(&found, b_file, a_file, 16, 0, &error), &error);
