@@ -145,8 +145,11 @@ static int64_t finish_list(mms_tree *self, const mms_tree_row *row, const mms_tr
   return draws->count * (draws->both ? 2 : 1) * points;
 }
 
-static void fetch_leaves(const mms_tree *self, const mms_tree_row *row) {
-  for (int64_t i = 0; i < row->count; i++) mms_tree_fetch_leaf(&self->index, row->frontier[i]);
+/* The leaves of `row` will be wanted next; NULL: nothing will. */
+static void look_ahead(const mms_tree *self, mms_tree_draws *draws, const mms_tree_row *row) {
+  draws->points = self->index.points;
+  draws->next = row != NULL ? row->frontier : NULL;
+  draws->ahead = row != NULL && row->count > 0 ? row->count : 0;
 }
 
 /* Every draw of a row with a search of its own. */
@@ -168,7 +171,7 @@ static int64_t finish_apart(mms_tree *self, const mms_tree_row *row, const mms_t
     }
     mms_tree_search(self, rows, count, &one);
     for (int64_t r = 0; r < count; r++) {
-      if (r + 1 < count) fetch_leaves(self, &rows[r + 1]);
+      look_ahead(self, &one, r + 1 < count ? &rows[r + 1] : NULL);
       one.shifts = rows[r].shifts;
       int64_t added = finish_list(self, &rows[r], &one, out);
       work += added >= 0 ? added : finish_wide(self, &rows[r], &one, out);
@@ -218,7 +221,7 @@ static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, i
     double found = mms_clock_seconds();
     for (int64_t r = 0; r < count; r++) {
       const mms_tree_row *row = &self->rows[r];
-      if (r + 1 < count) fetch_leaves(self, row + 1);
+      look_ahead(self, &draws, r + 1 < count ? row + 1 : NULL);
       totals sums = {.sum = out + (from + r) * dim, .log_mass = log_mass[from + r]};
       for (int64_t k = 0; k < dim; k++) sums.base[k] = row->base[k] - row->z[k];
       draws.shifts = row->shifts;

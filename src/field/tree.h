@@ -90,9 +90,6 @@ void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mm
 /* Every leaf within the row's reach into self->wide[0]; returns how many. */
 int64_t mms_tree_search_wide(mms_tree *self, const mms_tree_row *row);
 
-/* Ask for a leaf's memory. */
-void mms_tree_fetch_leaf(const mms_tree_index *index, int64_t leaf);
-
 /* Place a row at z + shift (shift may be NULL), in the units of the boxes. */
 void mms_tree_place(const mms_tree_index *index, mms_tree_row *row, const double *shift);
 

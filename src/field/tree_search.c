@@ -10,8 +10,6 @@ static inline void fetch(const void *start, int64_t dim) {
   for (int64_t i = 0; i < 2 * dim; i++) __builtin_prefetch(line + i * MMS_ALIGNMENT);
 }
 
-void mms_tree_fetch_leaf(const mms_tree_index *index, int64_t leaf) { fetch(mms_tree_leaf(index, leaf), index->dim); }
-
 static void fetch_node(const mms_tree_index *index, int level, int64_t node) {
   fetch(level > 0 ? (const void *)mms_tree_node(index, level, node) : (const void *)mms_tree_leaf(index, node),
         index->dim);
