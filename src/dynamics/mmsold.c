@@ -80,7 +80,8 @@ static mms_status langevin_create(mms_dynamics **dynamics, const mms_dynamics_co
                                mms_increment_factor(sampler->scheme), error);
   if (status == MMS_OK) {
     mms_dynamics *base = &self->base;
-    status = mms_ensemble_create(&base->ensemble, context->team, sampler->particles, base->target.dim, error);
+    status = mms_ensemble_create(&base->ensemble, context->team, sampler->particles, base->target.dim, 2 * self->pairs,
+                                 error);
     if (status == MMS_OK) {
       base->target.tile = base->ensemble.blocks.size;
       status = create_local(self, error);
@@ -141,7 +142,7 @@ static bool on_the_map(int64_t count, const double *y) {
   return within;
 }
 
-/* Block b of step `step`: its W, and its moments and potential into the sums. A failure is only this
+/* Block b of step `step`: its W, and its potential into the sums. A failure is only this
  * rank's; numbers that went wrong are counted, not returned. */
 static mms_status do_block(langevin *self, int64_t step, int64_t b, mms_error *error) {
   mms_dynamics *base = &self->base;
@@ -177,7 +178,6 @@ static mms_status do_block(langevin *self, int64_t step, int64_t b, mms_error *e
   draw_noise(self, step, first, rows, self->xi);
   if (self->increment.uses_previous) draw_noise(self, step - 1, first, rows, self->xi_previous);
   mms_increment_block(&self->increment, &base->target, rows, y, self->z, self->mean, self->xi_previous, self->xi, w);
-  if (!mms_constraint_add(base->constraint, rows, y, w) && self->bad_block < 0) self->bad_block = b;
   return MMS_OK;
 }
 
@@ -273,7 +273,12 @@ static mms_status langevin_step(mms_dynamics *dynamics, const mms_step_request *
   mms_constraint_begin(dynamics->constraint);
   mms_status mine = MMS_OK;
   for (int64_t b = blocks->first; b < blocks->end && mine == MMS_OK; b++) mine = do_block(self, step, b, error);
-  if (mine != MMS_OK) mms_constraint_count(dynamics->constraint, MMS_COUNT_FAILED, 1);
+  if (mine == MMS_OK) {
+    int64_t refused = mms_constraint_add(dynamics->constraint, dynamics->ensemble.y, self->w);
+    if (refused >= 0 && (self->bad_block < 0 || refused < self->bad_block)) self->bad_block = refused;
+  } else {
+    mms_constraint_count(dynamics->constraint, MMS_COUNT_FAILED, 1);
+  }
   if (request->stop) mms_constraint_count(dynamics->constraint, MMS_COUNT_STOP, 1);
   if (request->checkpoint) mms_constraint_count(dynamics->constraint, MMS_COUNT_CHECKPOINT, 1);
   report->seconds_field = mms_field_read_counters(dynamics->field).seconds - field_before;

@@ -38,6 +38,7 @@ static void carve_all(mms_constraint *constraint) {
   int64_t d = constraint->dim, square = d * d;
   constraint->memory_count = 0;
   constraint->packed = carve(constraint, step_length(d));
+  constraint->panel = carve(constraint, (2 + MMS_PANEL) * d);
   constraint->sum_y = carve(constraint, d);
   constraint->sum_w = carve(constraint, d);
   constraint->center = carve(constraint, d);
@@ -50,6 +51,7 @@ static void carve_all(mms_constraint *constraint) {
   constraint->turn = carve(constraint, square);
   constraint->eigenvalues = carve(constraint, d);
   constraint->tile = carve(constraint, constraint->blocks.size * d);
+  constraint->refused = carve(constraint, constraint->blocks.end - constraint->blocks.first);
 }
 
 mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
@@ -109,15 +111,6 @@ static void column_sums(int64_t rows, int64_t d, const double *a, double *out) {
     for (int64_t k = 0; k < d; k++) out[k] += a[i * d + k];
 }
 
-/* The upper triangle of AᵀA, packed row by row; `square` is [d][d] of working space. */
-static void packed_gram(int64_t rows, int64_t d, const double *a, double *square, double *out) {
-  mms_dense_gram_upper(rows, d, 1.0, a, 0.0, square);
-  for (int64_t i = 0; i < d; i++) {
-    memcpy(out, square + i * d + i, (size_t)(d - i) * sizeof *out);
-    out += d - i;
-  }
-}
-
 static void unpack_symmetric(int64_t d, const double *packed, double *square) {
   for (int64_t i = 0; i < d; i++) {
     memcpy(square + i * d + i, packed, (size_t)(d - i) * sizeof *square);
@@ -126,28 +119,67 @@ static void unpack_symmetric(int64_t d, const double *packed, double *square) {
   mms_dense_mirror_upper(d, square);
 }
 
-static bool all_within(int64_t count, const double *values, double limit) {
-  bool within = true;
-  for (int64_t i = 0; i < count; i++) within = within && fabs(values[i]) < limit; /* false for NaN */
-  return within;
+/* Where row i of an upper triangle lies in its packed form. */
+static int64_t triangle_row(int64_t d, int64_t i) { return i * d - i * (i - 1) / 2; }
+
+/* Local rows of block b. */
+static const double *rows_of(const mms_constraint *constraint, const double *array, int64_t b) {
+  const mms_blocks *blocks = &constraint->blocks;
+  return array + (mms_blocks_first_row(blocks, b) - blocks->first_row) * constraint->dim;
 }
 
-bool mms_constraint_add(mms_constraint *constraint, int64_t rows, const double *y, const double *w) {
+/* Rows first .. first + count − 1 of the packed triangle of AᵀA, A [rows][d], into the sums from `at` on. */
+static void add_gram(mms_constraint *constraint, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a,
+                     int64_t first, int64_t count) {
+  int64_t d = constraint->dim, width = d - first;
+  mms_dense_gram_panel(rows, d, first, count, a, constraint->panel);
+  for (int64_t i = 0; i < count; i++)
+    mms_exact_sum_add(sum, at + triangle_row(d, first + i), width - i, constraint->panel + i * width + i);
+}
+
+static void add_column_sums(mms_constraint *constraint, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a) {
+  column_sums(rows, constraint->dim, a, constraint->panel);
+  mms_exact_sum_add(sum, at, constraint->dim, constraint->panel);
+}
+
+/* The moments of all local blocks (w NULL: of y alone) into `sum`, some rows of the d × d ones at a time so that the
+ * sums' limbs stay in cache. A block's arithmetic depends on nothing but the block. Returns the first block that holds
+ * values which the sums refuse, or −1; `count` receives how many do. */
+static int64_t add_moments(mms_constraint *constraint, mms_exact_sum *sum, const double *y, const double *w,
+                           int64_t *count) {
+  const mms_blocks *blocks = &constraint->blocks;
+  int64_t d = constraint->dim, triangle = packed_triangle(d), at = w == NULL ? d : 2 * d, bad = -1;
+  memset(constraint->refused, 0, (size_t)(blocks->end - blocks->first) * sizeof *constraint->refused);
+  *count = 0;
+  for (int64_t first = 0; first < d; first += MMS_PANEL) {
+    int64_t now = d - first < MMS_PANEL ? d - first : MMS_PANEL;
+    for (int64_t b = blocks->first; b < blocks->end; b++) {
+      int64_t rows = mms_blocks_rows(blocks, b), before = mms_exact_sum_refused(sum);
+      const double *yb = rows_of(constraint, y, b), *wb = w == NULL ? NULL : rows_of(constraint, w, b);
+      if (first == 0) add_column_sums(constraint, sum, 0, rows, yb);
+      if (first == 0 && w != NULL) add_column_sums(constraint, sum, d, rows, wb);
+      add_gram(constraint, sum, at, rows, yb, first, now);
+      if (w != NULL) {
+        add_gram(constraint, sum, at + triangle, rows, wb, first, now);
+        mms_dense_product_panel(rows, d, first, now, yb, wb, constraint->panel);
+        mms_exact_sum_add(sum, at + 2 * triangle + first * d, now * d, constraint->panel);
+      }
+      if (mms_exact_sum_refused(sum) == before || constraint->refused[b - blocks->first] != 0.0) continue;
+      constraint->refused[b - blocks->first] = 1.0;
+      *count += 1;
+      if (bad < 0 || b < bad) bad = b;
+    }
+  }
+  return bad;
+}
+
+int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const double *w) {
   double start = mms_clock_seconds();
-  int64_t d = constraint->dim, triangle = packed_triangle(d), length = step_length(d) - 1;
-  double *packed = constraint->packed;
-  column_sums(rows, d, y, packed);
-  column_sums(rows, d, w, packed + d);
-  packed_gram(rows, d, y, constraint->root, packed + 2 * d);
-  packed_gram(rows, d, w, constraint->root, packed + 2 * d + triangle);
-  mms_dense_multiply(true, false, d, d, rows, 1.0, y, w, 0.0, packed + 2 * d + 2 * triangle);
-  bool good = all_within(length, packed, LARGEST_MOMENT);
-  if (good)
-    mms_exact_sum_add(constraint->step_sum, 0, length, packed);
-  else
-    mms_exact_sum_count(constraint->step_sum, MMS_COUNT_NONFINITE, 1);
+  int64_t count;
+  int64_t bad = add_moments(constraint, constraint->step_sum, y, w, &count);
+  mms_exact_sum_count(constraint->step_sum, MMS_COUNT_NONFINITE, count);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
-  return good;
+  return bad;
 }
 
 void mms_constraint_add_potential(mms_constraint *constraint, double potential) {
@@ -206,8 +238,7 @@ mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *tea
   if (mms_constraint_counter(constraint, MMS_COUNT_FAILED) > 0)
     return mms_fail(error, MMS_ERR_NUMERIC, "%lld rank(s) could not do their part of the step",
                     (long long)mms_constraint_counter(constraint, MMS_COUNT_FAILED));
-  int64_t refused =
-      mms_constraint_counter(constraint, MMS_COUNT_NONFINITE) + mms_exact_sum_refused(constraint->step_sum);
+  int64_t refused = mms_constraint_counter(constraint, MMS_COUNT_NONFINITE);
   if (refused > 0)
     return mms_fail(error, MMS_ERR_NUMERIC, "the moments of %lld block(s) of particles are not finite or too large",
                     (long long)refused);
@@ -218,49 +249,39 @@ mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *tea
   return status;
 }
 
-/* y ← y turn + (w − 1mᵀ) inverse, or y ← (y − 1mᵀ) inverse without w, block by block: the bits of a
+/* y ← (y A + w − 1mᵀ) inverse, or y ← (y − 1mᵀ) inverse without w, block by block: the bits of a
  * row may depend on the rows beside it (law 1). */
 static void update(mms_constraint *constraint, double *y, double *w) {
   const mms_blocks *blocks = &constraint->blocks;
   int64_t d = constraint->dim;
-  bool triangular = constraint->retraction == MMS_RETRACTION_QR;
   for (int64_t b = blocks->first; b < blocks->end; b++) {
     int64_t offset = (mms_blocks_first_row(blocks, b) - blocks->first_row) * d, rows = mms_blocks_rows(blocks, b);
-    double *here = (w == NULL ? y : w) + offset, *result = here;
+    double *here = (w == NULL ? y : w) + offset;
     for (int64_t i = 0; i < rows; i++)
       for (int64_t k = 0; k < d; k++) here[i * d + k] -= constraint->center[k];
-    if (triangular) {
+    if (w != NULL) mms_dense_multiply(false, false, rows, d, d, 1.0, y + offset, constraint->a, 1.0, here);
+    if (constraint->retraction == MMS_RETRACTION_QR) {
       mms_dense_triangle_right(true, false, rows, d, constraint->inverse, here);
+      if (w != NULL) memcpy(y + offset, here, (size_t)(rows * d) * sizeof *y);
     } else {
-      result = constraint->tile;
-      mms_dense_multiply(false, false, rows, d, d, 1.0, here, constraint->inverse, 0.0, result);
+      mms_dense_multiply(false, false, rows, d, d, 1.0, here, constraint->inverse, 0.0, constraint->tile);
+      memcpy(y + offset, constraint->tile, (size_t)(rows * d) * sizeof *y);
     }
-    if (w != NULL) mms_dense_multiply(false, false, rows, d, d, 1.0, y + offset, constraint->turn, 1.0, result);
-    if (result != y + offset) memcpy(y + offset, result, (size_t)(rows * d) * sizeof *y);
   }
 }
 
 /* 1ᵀY and D of y as it stands, summed over the team. */
 static mms_status plain_moments(mms_constraint *constraint, const mms_team *team, const double *y, mms_error *error) {
-  const mms_blocks *blocks = &constraint->blocks;
-  int64_t d = constraint->dim, length = plain_length(d);
+  int64_t d = constraint->dim, length = plain_length(d), bad;
   double *packed = constraint->packed, start = mms_clock_seconds();
   mms_exact_sum_clear(constraint->plain_sum);
-  for (int64_t b = blocks->first; b < blocks->end; b++) {
-    const double *here = y + (mms_blocks_first_row(blocks, b) - blocks->first_row) * d;
-    column_sums(mms_blocks_rows(blocks, b), d, here, packed);
-    packed_gram(mms_blocks_rows(blocks, b), d, here, constraint->root, packed + d);
-    if (all_within(length, packed, LARGEST_MOMENT))
-      mms_exact_sum_add(constraint->plain_sum, 0, length, packed);
-    else
-      mms_exact_sum_count(constraint->plain_sum, MMS_COUNT_NONFINITE, 1);
-  }
+  add_moments(constraint, constraint->plain_sum, y, NULL, &bad);
+  mms_exact_sum_count(constraint->plain_sum, MMS_COUNT_NONFINITE, bad);
   double summed = mms_clock_seconds();
   mms_exact_sum_reduce(constraint->plain_sum, team);
   constraint->report.seconds_algebra += summed - start;
   constraint->report.seconds_reduce += mms_clock_seconds() - summed;
-  int64_t refused =
-      mms_exact_sum_extra(constraint->plain_sum, MMS_COUNT_NONFINITE) + mms_exact_sum_refused(constraint->plain_sum);
+  int64_t refused = mms_exact_sum_extra(constraint->plain_sum, MMS_COUNT_NONFINITE);
   if (refused > 0)
     return mms_fail(error, MMS_ERR_NUMERIC, "%lld block(s) of particles hold values that are not finite or too large",
                     (long long)refused);
@@ -297,13 +318,6 @@ static mms_status retract_once(mms_constraint *constraint, const mms_team *team,
 mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,
                                 mms_error *error) {
   double start = mms_clock_seconds(), unused;
-  int64_t d = constraint->dim;
-  if (constraint->retraction == MMS_RETRACTION_QR) {
-    memcpy(constraint->turn, constraint->a, (size_t)(d * d) * sizeof *constraint->turn);
-    mms_dense_triangle_right(true, false, d, d, constraint->inverse, constraint->turn);
-  } else {
-    mms_dense_multiply(false, false, d, d, d, 1.0, constraint->a, constraint->inverse, 0.0, constraint->turn);
-  }
   update(constraint, y, w);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
   if (constraint->report.error_bound <= REPAIR_ABOVE) return MMS_OK;

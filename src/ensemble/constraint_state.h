@@ -6,6 +6,10 @@
 #include "mmsold/linalg/dense.h"
 #include "mmsold/parallel/exact_sum.h"
 
+/* Rows of a d × d moment that are formed and summed together, over all local blocks: their limbs, 24 bytes a value,
+ * stay in a cache of 2 MiB up to d = 700, while the product still has work for BLAS. */
+enum { MMS_PANEL = 64 };
+
 struct mms_constraint {
   mms_blocks blocks;
   int64_t dim; /* d */
@@ -18,16 +22,18 @@ struct mms_constraint {
   mms_moments_report report;
 
   /* In `memory`, each on its own cache lines: */
-  double *packed;        /* [length of step_sum] moments of one block, or all totals */
+  double *packed;        /* [length of step_sum] all totals */
+  double *panel;         /* [2 + MMS_PANEL][d] some rows of a block's moments */
   double *sum_y, *sum_w; /* [d] 1ᵀY and 1ᵀW */
   double *center;        /* [d] m */
   double *d, *s, *c;     /* [d][d] YᵀY, WᵀW, YᵀW */
   double *a;             /* [d][d] A = I − sym(C)/P */
   double *root;          /* [d][d] Gram/P, then R (QR) or its eigenvectors (polar) */
   double *inverse;       /* [d][d] R⁻¹, or (Gram/P)^{-1/2} */
-  double *turn;          /* [d][d] A R⁻¹, or A (Gram/P)^{-1/2} */
+  double *turn;          /* [d][d] D A + 2 C, then eigenvectors (polar) */
   double *eigenvalues;   /* [d] */
   double *tile;          /* [block size][d] */
+  double *refused;       /* [local blocks] not zero where a block was refused */
   double *memory;
   int64_t memory_count; /* doubles in it */
 };

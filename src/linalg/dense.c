@@ -50,6 +50,28 @@ void mms_dense_gram_upper(int64_t m, int64_t n, double alpha, const double *a, d
                 row == 0 ? beta : 1.0, c, (int)n);
 }
 
+void mms_dense_product_panel(int64_t m, int64_t n, int64_t first, int64_t count, const double *a, const double *b,
+                             double *c) {
+  if (m <= 0) scale(count * n, 0.0, c);
+  for (int64_t row = 0; row < m && count > 0; row += ROWS_AT_ONCE)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)n, rows_now(m - row), 1.0,
+                a + row * n + first, (int)n, b + row * n, (int)n, row == 0 ? 0.0 : 1.0, c, (int)n);
+}
+
+void mms_dense_gram_panel(int64_t m, int64_t n, int64_t first, int64_t count, const double *a, double *c) {
+  int64_t width = n - first, beside = width - count;
+  if (m <= 0) scale(count * width, 0.0, c);
+  for (int64_t row = 0; row < m && count > 0; row += ROWS_AT_ONCE) {
+    const double *from = a + row * n + first;
+    double beta = row == 0 ? 0.0 : 1.0;
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)count, rows_now(m - row), 1.0, from, (int)n, beta, c,
+                (int)width);
+    if (beside > 0)
+      cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)beside, rows_now(m - row), 1.0, from,
+                  (int)n, from + count, (int)n, beta, c + count, (int)width);
+  }
+}
+
 void mms_dense_triangle_right(bool upper, bool transpose, int64_t m, int64_t n, const double *t, double *b) {
   if (n <= 0) return;
   for (int64_t row = 0; row < m; row += ROWS_AT_ONCE)

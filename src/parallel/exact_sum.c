@@ -133,9 +133,48 @@ static double nearest(int64_t a, int64_t b, int64_t c) {
   return sign != 0 ? -size : size;
 }
 
+static double double_of(int64_t bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* x + y = *sum + the value returned, exactly (Knuth, TAOCP 2, 4.2.2). */
+static inline double two_sum(double x, double y, double *sum) {
+  double s = x + y, yy = s - x;
+  *sum = s;
+  return (x - (s - yy)) + (y - yy);
+}
+
+/* The same double as nearest(), where |a| < 2^50 after the carries, as vector code; returns how many were not. The
+ * three limbs are doubles then, and their sum is rounded once: S. Boldo, G. Melquiond, "Emulation of a FMA and
+ * correctly rounded sums: proved algorithms using rounding to odd" (IEEE Trans. Comput. 57 (2008) 462), algorithm Add3.
+ */
+CLONED
+static int64_t read_limbs(int64_t count, const int64_t *restrict high, const int64_t *restrict middle,
+                          const int64_t *restrict low, double *restrict values) {
+  const int64_t below = ((int64_t)1 << 40) - 1, small = (int64_t)1 << 50;
+  const double magic = 0x1.8p52;
+  const int64_t i_magic = bits_of(magic);
+  int64_t large = 0;
+  for (int64_t i = 0; i < count; i++) {
+    int64_t b = middle[i] + (low[i] >> 40), a = high[i] + (b >> 40);
+    large += a >= small || a <= -small;
+    double x = (double_of(a + i_magic) - magic) * 0x1p8; /* what an integer below 2^51 adds to the bits of 1.5 2^52 */
+    double y = (double_of((b & below) + i_magic) - magic) * 0x1p-32;
+    double z = (double_of((low[i] & below) + i_magic) - magic) * 0x1p-72;
+    double u, t, odd, u_rest = two_sum(y, z, &u), t_rest = two_sum(x, u, &t), rest = two_sum(t_rest, u_rest, &odd);
+    int64_t bits = bits_of(odd), away = 1 - 2 * (int64_t)((rest > 0.0) != (odd > 0.0));
+    bits += rest != 0.0 && (bits & 1) == 0 ? away : 0;
+    values[i] = t + double_of(bits);
+  }
+  return large;
+}
+
 void mms_exact_sum_read(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
-  const int64_t *high = sum->limbs, *middle = high + sum->length, *low = middle + sum->length;
-  for (int64_t i = 0; i < count; i++) values[i] = nearest(high[first + i], middle[first + i], low[first + i]);
+  const int64_t *high = sum->limbs + first, *middle = high + sum->length, *low = middle + sum->length;
+  if (read_limbs(count, high, middle, low, values) == 0) return;
+  for (int64_t i = 0; i < count; i++) values[i] = nearest(high[i], middle[i], low[i]);
 }
 
 int64_t mms_exact_sum_extra(const mms_exact_sum *sum, int index) { return sum->limbs[3 * sum->length + index]; }

@@ -4,7 +4,7 @@
  * With W the unprojected increment, the step Y ← retract(Y + Π_Y(W)) needs only
  *     1ᵀY, 1ᵀW, C = YᵀW, S = WᵀW, D = YᵀY:
  *     A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,
- *     Gram = AᵀDA + AᵀC + CᵀA + S − P m mᵀ = RᵀR P,   Y ← Y (A R⁻¹) + (W − 1mᵀ) R⁻¹.
+ *     Gram = AᵀDA + AᵀC + CᵀA + S − P m mᵀ = RᵀR P,   Y ← (Y A + W − 1mᵀ) R⁻¹.
  * D and 1ᵀY are summed too, so that rounding never builds up over steps. The polar retraction
  * replaces R⁻¹ by (Gram/P)^{-1/2}. */
 #ifndef MMSOLD_ENSEMBLE_CONSTRAINT_H
@@ -51,10 +51,11 @@ void mms_constraint_free(mms_constraint **constraint);
 
 /* Begin a step: clear the sums. Local. */
 void mms_constraint_begin(mms_constraint *constraint);
-/* Add one block's moments: y, w [rows][d]. Local; a block's arithmetic does not depend on the rank.
- * False where the block is refused (not finite, or moments of 2^47 and larger): then nothing is
- * added, MMS_COUNT_NONFINITE counts it and the reduction will fail on all ranks. */
-bool mms_constraint_add(mms_constraint *constraint, int64_t rows, const double *y, const double *w);
+/* Add the moments of all local rows, y and w [n_local][d]; once a step. Local; a block's arithmetic
+ * depends on nothing but the block. Returns −1, or the global number of the first block that is refused
+ * (not finite, or moments of 2^47 and larger): MMS_COUNT_NONFINITE counts such blocks and the
+ * reduction will fail on all ranks. */
+int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const double *w);
 /* Add one block's sum of potentials V, which travels along as V/2^40: exact to 1e-10 and good up to
  * 1e26. A value beyond that, or not finite, makes the report's potential NaN and nothing else. Local. */
 void mms_constraint_add_potential(mms_constraint *constraint, double potential);
@@ -69,7 +70,7 @@ void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amoun
 mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *team, mms_error *error);
 int64_t mms_constraint_counter(const mms_constraint *constraint, int counter);
 
-/* Y ← Y (A R⁻¹) + (W − 1mᵀ) R⁻¹ for all local rows, y and w [n_local][d], w is destroyed. Where
+/* Y ← (Y A + W − 1mᵀ) R⁻¹ for all local rows, y and w [n_local][d], w is destroyed. Where
  * rounding would leave a defect above 1e-13 (huge steps only; decided from the reduced numbers, so
  * alike on all ranks) a second retraction with its own all-reduce follows. Collective. */
 mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,

@@ -16,13 +16,15 @@ typedef struct mms_ensemble {
   double *y; /* Y: [n_local][d] */
 } mms_ensemble;
 
-/* Rows per block, from the configuration alone (law 1): a power of two in 16 … 256, the
- * largest that still leaves 64 blocks, or 16. Local. */
-int64_t mms_ensemble_block_size(int64_t particles);
+/* Rows per block, from the configuration alone (law 1): P particles, d dimensions, M draws a score.
+ * A power of two in 16 … 256: the largest that leaves 64 blocks, or 16; in more than 8 dimensions
+ * it is doubled, as long as 16 blocks are left, until a block's screen has 256 rows, (1 + M/2) a particle,
+ * and a block d/4 particles. 16 blocks are as many as ranks find work then. Local. */
+int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws);
 
 /* Room for `particles` over the team. Local. */
 mms_status mms_ensemble_create(mms_ensemble *ensemble, const mms_team *team, int64_t particles, int64_t dim,
-                               mms_error *error);
+                               int64_t draws, mms_error *error);
 void mms_ensemble_free(mms_ensemble *ensemble);
 
 /* The start (ALGORITHMS 2): each particle at a training point picked uniformly with

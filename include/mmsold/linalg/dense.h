@@ -16,6 +16,14 @@ void mms_dense_multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n
 /* Upper triangle of C [n][n] = alpha AᵀA + beta C, A [m][n]; the strict lower is untouched. */
 void mms_dense_gram_upper(int64_t m, int64_t n, double alpha, const double *a, double beta, double *c);
 
+/* The same by panels, for sums that are gathered piece by piece. With A, B [m][n]:
+ * C [count][n] = rows first .. first + count − 1 of AᵀB;
+ * C [count][n − first] = those of the upper triangle of AᵀA, from column `first` on; what lies below
+ * the diagonal is untouched. */
+void mms_dense_product_panel(int64_t m, int64_t n, int64_t first, int64_t count, const double *a, const double *b,
+                             double *c);
+void mms_dense_gram_panel(int64_t m, int64_t n, int64_t first, int64_t count, const double *a, double *c);
+
 /* B [m][n] <- B op(T) with T [n][n] triangular (upper or lower). */
 void mms_dense_triangle_right(bool upper, bool transpose, int64_t m, int64_t n, const double *t, double *b);
 

@@ -7,10 +7,17 @@
 
 static void block_size_follows_the_rule(void **state) {
   (void)state;
-  const int64_t wanted[][2] = {{1, 16},    {1000, 16}, {1008, 16},  {2016, 16},   {2017, 32},   {3000, 32},
-                               {4033, 64}, {8064, 64}, {8065, 128}, {16128, 128}, {16129, 256}, {10000000, 256}};
-  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-    assert_int_equal(mms_ensemble_block_size(wanted[i][0]), wanted[i][1]);
+  const int64_t few[][2] = {{1, 16},    {1000, 16}, {1008, 16},  {2016, 16},   {2017, 32},   {3000, 32},
+                            {4033, 64}, {8064, 64}, {8065, 128}, {16128, 128}, {16129, 256}, {10000000, 256}};
+  for (size_t i = 0; i < sizeof few / sizeof *few; i++)
+    assert_int_equal(mms_ensemble_block_size(few[i][0], 8, 0), few[i][1]);
+  const struct {
+    int64_t particles, dim, draws, size;
+  } many[] = {{300, 100, 32, 16}, {1000, 9, 32, 16},   {1000, 64, 32, 16},   {1000, 65, 32, 32},
+              {1000, 20, 0, 64},  {960, 20, 0, 32},    {961, 20, 0, 64},     {3000, 700, 2, 128},
+              {20, 10, 2, 16},    {8000, 784, 2, 256}, {100000, 700, 2, 256}};
+  for (size_t i = 0; i < sizeof many / sizeof *many; i++)
+    assert_int_equal(mms_ensemble_block_size(many[i].particles, many[i].dim, many[i].draws), many[i].size);
 }
 
 static void start_is_a_training_point_plus_noise_on_the_manifold(void **state) {
@@ -24,7 +31,7 @@ static void start_is_a_training_point_plus_noise_on_the_manifold(void **state) {
   mms_ensemble ensemble;
   mms_constraint *constraint = NULL;
   expect_ok(mms_target_create(&target, NULL, &training, 0.05, MMS_FACTOR_CHOLESKY, &error), &error);
-  expect_ok(mms_ensemble_create(&ensemble, NULL, P, D, &error), &error);
+  expect_ok(mms_ensemble_create(&ensemble, NULL, P, D, 0, &error), &error);
   expect_ok(mms_constraint_create(&constraint, &ensemble.blocks, D, MMS_RETRACTION_QR, &error), &error);
   expect_ok(mms_ensemble_start(&ensemble, NULL, &training, &target, constraint, 42, &error), &error);
   double mean, covariance;

@@ -73,6 +73,25 @@ static void gram_fills_the_upper_triangle_only(void **state) {
   }
 }
 
+static void panels_are_rows_of_the_products(void **state) {
+  (void)state;
+  const int64_t shapes[][4] = {{16, 20, 0, 7}, {16, 20, 7, 13}, {5, 3, 2, 1}, {0, 6, 1, 3}};
+  static double a[2000], b[2000], full[400], c[400];
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    int64_t m = shapes[s][0], n = shapes[s][1], first = shapes[s][2], count = shapes[s][3], width = n - first;
+    fill(m * n, a, 5);
+    fill(m * n, b, 6);
+    fill(n * n, c, 7);
+    naive_multiply(true, false, n, n, m, 1.0, a, b, 0.0, full);
+    mms_dense_product_panel(m, n, first, count, a, b, c);
+    for (int64_t i = 0; i < count * n; i++) expect_near(c[i], full[first * n + i], 1e-12);
+    naive_multiply(true, false, n, n, m, 1.0, a, a, 0.0, full);
+    mms_dense_gram_panel(m, n, first, count, a, c);
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t j = i; j < width; j++) expect_near(c[i * width + j], full[(first + i) * n + first + j], 1e-12);
+  }
+}
+
 static void triangle_ignores_the_other_triangle(void **state) {
   (void)state;
   enum { ROWS = 9, N = 5 };
@@ -205,10 +224,10 @@ static void eigen_descends_and_rebuilds(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(multiply_is_the_triple_loop),         cmocka_unit_test(gram_fills_the_upper_triangle_only),
-      cmocka_unit_test(triangle_ignores_the_other_triangle), cmocka_unit_test(cholesky_inverse_and_condition),
-      cmocka_unit_test(condition_is_of_the_1_norm),          cmocka_unit_test(breakdowns_are_refused),
-      cmocka_unit_test(eigen_descends_and_rebuilds),
+      cmocka_unit_test(multiply_is_the_triple_loop),     cmocka_unit_test(gram_fills_the_upper_triangle_only),
+      cmocka_unit_test(panels_are_rows_of_the_products), cmocka_unit_test(triangle_ignores_the_other_triangle),
+      cmocka_unit_test(cholesky_inverse_and_condition),  cmocka_unit_test(condition_is_of_the_1_norm),
+      cmocka_unit_test(breakdowns_are_refused),          cmocka_unit_test(eigen_descends_and_rebuilds),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,34 @@ static void most_addends_fit(void **state) {
   mms_exact_sum_free(&sum);
 }
 
+/* Totals are read by vector code where all of them are below 2^58, else one by one in integers: the same bits, also
+ * where what is rounded off is a half of the last place and a little. */
+static void both_ways_of_reading_agree(void **state) {
+  (void)state;
+  enum { SUMS = 20000 };
+  mms_error error = mms_error_none();
+  mms_exact_sum *sum = NULL;
+  static double vector[SUMS], integer[SUMS + 1];
+  expect_ok(mms_exact_sum_create(&sum, SUMS + 1, 0, 3000, &error), &error);
+  for (int64_t i = 0; i < SUMS; i++) {
+    mms_random_key key = {.seed = 13, .stream = MMS_STREAM_TEST, .item = (uint64_t)i};
+    double u, parts[3];
+    mms_random_uniforms(key, 0, 1, &u);
+    int exponent = (int)mms_random_index(key, 2, 97) - 50;
+    parts[0] = ldexp(1.0 + u, exponent) * (i % 2 ? 1 : -1);
+    parts[1] = ldexp((i % 4 < 2 ? 1.0 : -1.0) * (i % 3 == 2 ? 1.0 + u : 1.0), exponent - 53 - (int)(i % 5)); /* ties */
+    parts[2] = i % 7 == 0 ? 0x1p-72 : i % 7 == 1 ? -0x1p-72 : 0.0;
+    for (int k = 0; k < 3; k++) mms_exact_sum_add(sum, i, 1, &parts[k]);
+  }
+  const double large = 0x1.fp46;
+  for (int i = 0; i < 2900; i++) mms_exact_sum_add(sum, SUMS, 1, &large);
+  mms_exact_sum_read(sum, 0, SUMS, vector);
+  mms_exact_sum_read(sum, 0, SUMS + 1, integer);
+  assert_true(integer[SUMS] == 2900 * large);
+  assert_memory_equal(vector, integer, sizeof vector);
+  mms_exact_sum_free(&sum);
+}
+
 static void bad_sizes_are_refused(void **state) {
   (void)state;
   mms_error error = mms_error_none();
@@ -86,9 +114,8 @@ static void bad_sizes_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(one_value_comes_back),
-      cmocka_unit_test(totals_are_rounded_once),
-      cmocka_unit_test(most_addends_fit),
+      cmocka_unit_test(one_value_comes_back),  cmocka_unit_test(totals_are_rounded_once),
+      cmocka_unit_test(most_addends_fit),      cmocka_unit_test(both_ways_of_reading_agree),
       cmocka_unit_test(bad_sizes_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
