@@ -12,7 +12,11 @@ MMSOLD_PACKAGES=(
 )
 
 # And to test.
-MMSOLD_TEST_PACKAGES=(libcmocka-dev valgrind clang-format clang-tidy cppcheck shellcheck python3-h5py)
+MMSOLD_TEST_PACKAGES=(
+  libcmocka-dev valgrind python3-h5py
+  clang libclang-rt-14-dev # the fuzzers; 14 is the clang of Debian 12
+  clang-format clang-tidy cppcheck shellcheck
+)
 
 # Prints the packages of the arguments that are not installed.
 missing_packages() {

@@ -8,7 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text as YAML: plain where that is surely the same text, else in double quotes. */
+/* The code point at `at`, well-formed UTF-8 of `length` bytes. */
+static unsigned code_point(const unsigned char *at, int length) {
+  unsigned code = length == 1 ? at[0] : at[0] & (0x7Fu >> length);
+  for (int i = 1; i < length; i++) code = code << 6 | (at[i] & 0x3Fu);
+  return code;
+}
+
+/* YAML reads these as nothing, as a line break or not at all unless they are escaped: the two blocks of control
+ * characters, the separators of lines and paragraphs, the byte order mark and what is no character. */
+static bool must_be_escaped(unsigned code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 || code == 0xFEFF ||
+         code == 0xFFFE || code == 0xFFFF;
+}
+
+/* A text (UTF-8: so it was read) as YAML: plain where that is surely the same text, else in double quotes. */
 static void write_text(FILE *out, const char *text) {
   const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+:";
   size_t length = strlen(text);
@@ -19,13 +33,17 @@ static void write_text(FILE *out, const char *text) {
     return;
   }
   fputc('"', out);
-  for (const char *at = text; *at != '\0'; at++) {
+  int bytes = 0;
+  for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at += bytes) {
+    bytes = mms_words_utf8(at);
+    if (bytes == 0) bytes = 1; /* the reader refuses it; not ours to hide */
+    unsigned code = code_point(at, bytes);
     if (*at == '"' || *at == '\\')
       fprintf(out, "\\%c", *at);
-    else if ((unsigned char)*at < 0x20 || *at == 0x7F)
-      fprintf(out, "\\x%02x", (unsigned)(unsigned char)*at);
+    else if (must_be_escaped(code))
+      fprintf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
     else
-      fputc(*at, out);
+      fwrite(at, 1, (size_t)bytes, out);
   }
   fputc('"', out);
 }

@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static mms_status fail_attribute(const mms_h5 *file, const char *object, const char *name, const char *verb,
+                                 mms_error *error) {
+  char what[256];
+  snprintf(what, sizeof what, "the attribute %s cannot be %s", name, verb);
+  return mms_h5_fail(file, object, what, error);
+}
+
 /* Write one scalar attribute of `type`, in the file as in memory. Every rank the same value. */
 static mms_status put(mms_h5 *file, const char *object, const char *name, hid_t type, const void *value,
                       mms_error *error) {
@@ -13,10 +20,8 @@ static mms_status put(mms_h5 *file, const char *object, const char *name, hid_t 
   if (target >= 0 && space >= 0 && type >= 0)
     attribute = H5Acreate2(target, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
   mms_status status = MMS_OK;
-  if (attribute < 0 || H5Awrite(attribute, type, value) < 0) {
-    status = mms_h5_fail(file, object, "an attribute cannot be written", error);
-    mms_fail_within(error, "attribute %s", name);
-  }
+  if (attribute < 0 || H5Awrite(attribute, type, value) < 0)
+    status = fail_attribute(file, object, name, "written", error);
   if (attribute >= 0) H5Aclose(attribute);
   if (space >= 0) H5Sclose(space);
   if (target >= 0) H5Oclose(target);
@@ -92,10 +97,7 @@ static mms_status get_number(mms_h5 *file, const char *object, const char *name,
   hid_t attribute = open_attribute(file, object, name, kind, wanted, &type, error);
   if (attribute < 0) return MMS_ERR_INPUT;
   mms_status status = MMS_OK;
-  if (H5Aread(attribute, memory, value) < 0) {
-    status = mms_h5_fail(file, object, "an attribute cannot be read", error);
-    mms_fail_within(error, "attribute %s", name);
-  }
+  if (H5Aread(attribute, memory, value) < 0) status = fail_attribute(file, object, name, "read", error);
   H5Tclose(type);
   H5Aclose(attribute);
   return status;
@@ -134,10 +136,7 @@ mms_status mms_h5_read_text(mms_h5 *file, const char *object, const char *name, 
     else
       free(memory);
   }
-  if (!read && status == MMS_OK) {
-    status = mms_h5_fail(file, object, "an attribute cannot be read", error);
-    mms_fail_within(error, "attribute %s", name);
-  }
+  if (!read && status == MMS_OK) status = fail_attribute(file, object, name, "read", error);
   H5Tclose(type);
   H5Aclose(attribute);
   return status;

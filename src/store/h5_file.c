@@ -133,8 +133,9 @@ mms_status mms_h5_open(mms_h5 **file, const mms_team *team, const char *path, mm
   status = mms_h5_agree(&alone, status, error);
   if (status == MMS_OK) {
     hid_t access = access_list(team);
+    status = mms_file_size(path, &(*file)->bytes, error);
     if (access >= 0) (*file)->id = H5Fopen(path, H5F_ACC_RDONLY, access);
-    if ((*file)->id < 0) status = mms_h5_fail(*file, NULL, "cannot be opened", error);
+    if ((*file)->id < 0 && status == MMS_OK) status = mms_h5_fail(*file, NULL, "cannot be opened", error);
     if (access >= 0) H5Pclose(access);
     status = mms_h5_agree(&alone, status, error);
   }

@@ -9,6 +9,7 @@ struct mms_h5 {
   hid_t id;
   const mms_team *team; /* NULL: this process alone, without the MPI file driver */
   bool writing;
+  int64_t bytes; /* of the file, when reading: nothing in it is larger */
   char *path;
   char *partial; /* NULL when reading */
 };
@@ -35,7 +36,8 @@ typedef struct mms_h5_dataset {
 /* Open `name`; with `numeric` refuses what is not integers or floats, naming the type. Local. */
 mms_status mms_h5_dataset_open(mms_h5_dataset *dataset, const mms_h5 *file, const char *name, bool numeric,
                                mms_error *error);
-/* A damaged file may claim any shape: refuse one that the bytes on disk cannot fill, before memory is asked for. */
+/* A damaged file may claim any shape, and chunks of any size: refuse one that the bytes on disk cannot fill, before
+ * memory is asked for. */
 mms_status mms_h5_check_claim(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, mms_error *error);
 void mms_h5_dataset_close(mms_h5_dataset *dataset);
 

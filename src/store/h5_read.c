@@ -104,12 +104,44 @@ bool mms_h5_select_rows(const mms_h5_dataset *dataset, hid_t space, int64_t firs
 }
 
 /* Deflate packs at most 1,032 to 1; twice that leaves room for other filters. */
-mms_status mms_h5_check_claim(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, mms_error *error) {
-  double claimed = (double)dataset->rows * (double)dataset->cols;
+static const double most_packed = 2064;
+
+/* Bytes of the dataset that the file can hold: what HDF5 says is stored, which a damaged file may exaggerate. */
+static double bytes_held(const mms_h5 *file, hid_t creation, const mms_h5_dataset *dataset) {
   double stored = (double)H5Dget_storage_size(dataset->id);
-  if (claimed <= 2064.0 * stored) return MMS_OK;
-  return mms_fail(error, MMS_ERR_INPUT, "%s: %s: claims %lld x %lld numbers but %.0f bytes of them are in the file",
-                  file->path, name, (long long)dataset->rows, (long long)dataset->cols, stored);
+  bool elsewhere = H5Pget_layout(creation) == H5D_VIRTUAL || H5Pget_external_count(creation) > 0;
+  return elsewhere || stored < (double)file->bytes ? stored : (double)file->bytes;
+}
+
+/* Bytes of one chunk, which HDF5 makes room for as a whole; 0 for other layouts. */
+static double chunk_bytes(hid_t creation, const mms_h5_dataset *dataset, double item) {
+  if (H5Pget_layout(creation) != H5D_CHUNKED) return 0;
+  hsize_t dims[H5S_MAX_RANK];
+  int rank = H5Pget_chunk(creation, dataset->rank, dims);
+  for (int i = 0; i < rank && i < dataset->rank; i++) item *= (double)dims[i];
+  return item;
+}
+
+mms_status mms_h5_check_claim(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, mms_error *error) {
+  hid_t type = H5Dget_type(dataset->id), creation = H5Dget_create_plist(dataset->id);
+  mms_status status = MMS_OK;
+  if (type < 0 || creation < 0) {
+    status = mms_h5_fail(file, name, "its type and layout cannot be read; the file is damaged", error);
+  } else {
+    double item = (double)H5Tget_size(type), held = bytes_held(file, creation, dataset);
+    double claimed = (double)dataset->rows * (double)dataset->cols, chunk = chunk_bytes(creation, dataset, item);
+    if (claimed * item > most_packed * held)
+      status = mms_fail(error, MMS_ERR_INPUT,
+                        "%s: %s: claims %lld x %lld items of %.0f bytes, but %.0f bytes of them are in the file",
+                        file->path, name, (long long)dataset->rows, (long long)dataset->cols, item, held);
+    else if (claimed > 0 && chunk > most_packed * held)
+      status =
+          mms_fail(error, MMS_ERR_INPUT, "%s: %s: claims chunks of %.0f bytes, but %.0f bytes of it are in the file",
+                   file->path, name, chunk, held);
+  }
+  if (creation >= 0) H5Pclose(creation);
+  if (type >= 0) H5Tclose(type);
+  return status;
 }
 
 static mms_status read_part(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, int64_t first_row,

@@ -98,7 +98,10 @@ static void test_resolved_reads_back(void **state) {
 
 static void test_texts_that_look_like_something_else(void **state) {
   (void)state;
-  const char *names[] = {"2024", "null", "~", "- a", "yes", "a:", "-", "%x", "@", "caf\xc3\xa9", "a\tb", " a "};
+  const char *names[] = {"2024", "null", "~", "- a", "yes", "a:", "-", "%x", "@", "caf\xc3\xa9", "a\tb", " a ",
+                         /* C1 controls, line and paragraph separators, a byte order mark, no character, the last one */
+                         "\xc3\xa9\xc2\x92", "a\xc2\x85z", "a \xe2\x80\xa8 z", "\xe2\x80\xa9", "\xef\xbb\xbfz",
+                         "\xef\xbf\xbe\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     mms_config a = {0}, b;
     mms_error error = mms_error_none();
@@ -187,8 +190,9 @@ static void test_unknown_words_name_the_nearest(void **state) {
   refuses_with("training: {steps: 5}", NULL, 0, "did you mean sampler.steps?"); /* the right name, the wrong section */
   refuses_with("bandwidth: 5", NULL, 0, "did you mean the key score.bandwidth, inside its section?");
   refuses_with("zzzzzzzz: {a: 5}", NULL, 0, "there are training, sampler, score and output");
-  refuses_with("score: {backend: densee}", NULL, 0,
-               "c.yaml:1:18: score.backend: \"densee\" is not one of auto, reference, dense, tree; did you mean \"dense\"?");
+  refuses_with(
+      "score: {backend: densee}", NULL, 0,
+      "c.yaml:1:18: score.backend: \"densee\" is not one of auto, reference, dense, tree; did you mean \"dense\"?");
   refuses_with("sampler: {xyzzy: 1}", NULL, 0, "sampler.xyzzy: there is no such key");
 }
 

@@ -101,9 +101,97 @@ static void files_of_others_are_read_with_care(void **state) {
   mms_h5_close(&file);
 }
 
+/* A file in HDF5's oldest format, whose metadata carry no checksums: a chunked dataset, a plain one and a text. */
+static void write_small(void) {
+  hid_t id = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  hsize_t five = 5, thirteen = 13;
+  const double numbers[13] = {1, 2, 3, 4, 5};
+  char words[77] = "words";
+  hid_t space = H5Screate_simple(1, &five, NULL), space13 = H5Screate_simple(1, &thirteen, NULL);
+  hid_t scalar = H5Screate(H5S_SCALAR), text = H5Tcopy(H5T_C_S1), chunked = H5Pcreate(H5P_DATASET_CREATE);
+  H5Tset_size(text, sizeof words);
+  H5Pset_chunk(chunked, 1, &five);
+  hid_t in_chunks = H5Dcreate2(id, "/chunks", H5T_IEEE_F64LE, space, H5P_DEFAULT, chunked, H5P_DEFAULT);
+  H5Dwrite(in_chunks, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers);
+  H5Dclose(in_chunks);
+  hid_t plain = H5Dcreate2(id, "/plain", H5T_IEEE_F64LE, space13, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  H5Dwrite(plain, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers);
+  hid_t attribute = H5Acreate2(plain, "words", text, scalar, H5P_DEFAULT, H5P_DEFAULT);
+  H5Awrite(attribute, text, words);
+  H5Aclose(attribute);
+  H5Dclose(plain);
+  H5Pclose(chunked);
+  H5Tclose(text);
+  H5Sclose(space);
+  H5Sclose(space13);
+  H5Sclose(scalar);
+  H5Fclose(id);
+}
+
+/* Exchange bytes that occur in the file. */
+static void patch(const void *from, const void *to, size_t size) {
+  static unsigned char bytes[1 << 15];
+  FILE *file = fopen(path, "r+b");
+  assert_non_null(file);
+  size_t length = fread(bytes, 1, sizeof bytes, file), at = 0;
+  while (at + size <= length && memcmp(bytes + at, from, size) != 0) at++;
+  assert_true(at + size <= length);
+  assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+  assert_int_equal(fwrite(to, 1, size, file), size);
+  assert_int_equal(fclose(file), 0);
+}
+
+static void expect_reading_refused(const char *name, const char *part) {
+  mms_error error = mms_error_none();
+  mms_h5 *file = NULL;
+  mms_matrix matrix;
+  expect_ok(mms_h5_open(&file, NULL, path, &error), &error);
+  expect_refused(mms_h5_read_matrix(file, name, &matrix, &error), MMS_ERR_INPUT, &error, part);
+  assert_true(strncmp(error.message, path, strlen(path)) == 0);
+  expect_refused(mms_h5_verify(file, NULL, NULL, &error), MMS_ERR_INPUT, &error, part);
+  mms_h5_close(&file);
+}
+
+/* Chunk dimensions follow each other, 4 bytes each, the item's last: 5 of 8 bytes become 2^28 + 5. */
+static void a_chunk_larger_than_the_file_is_refused(void **state) {
+  (void)state;
+  write_small();
+  patch("\5\0\0\0\10\0\0\0", "\5\0\0\20\10\0\0\0", 8);
+  expect_reading_refused("/chunks", "claims chunks of 2147483688 bytes");
+}
+
+/* The shape 13 becomes 2^27 + 13, and the 104 bytes stored become 2^30 + 104. */
+static void a_dataset_larger_than_the_file_is_refused(void **state) {
+  (void)state;
+  write_small();
+  patch("\15\0\0\0\0\0\0\0\15\0\0\0\0\0\0\0", "\15\0\0\10\0\0\0\0\15\0\0\10\0\0\0\0", 16);
+  patch("\150\0\0\0\0\0\0\0", "\150\0\0\100\0\0\0\0", 8);
+  expect_reading_refused("/plain", "claims 134217741 x 1 items of 8 bytes");
+}
+
+/* The type of a text says its length: 77 becomes 2^30 + 77. HDF5 notices that by itself; our words name the file. */
+static void an_attribute_larger_than_the_file_is_refused(void **state) {
+  (void)state;
+  write_small();
+  patch("\115\0\0\0", "\115\0\0\100", 4);
+  mms_error error = mms_error_none();
+  mms_h5 *file = NULL;
+  char *text = NULL;
+  lines kept = {""};
+  expect_ok(mms_h5_open(&file, NULL, path, &error), &error);
+  expect_refused(mms_h5_read_text(file, "/plain", "words", &text, &error), MMS_ERR_INPUT, &error, "words");
+  assert_true(strncmp(error.message, path, strlen(path)) == 0);
+  assert_null(text);
+  expect_refused(mms_h5_describe(file, keep_line, &kept, &error), MMS_ERR_INPUT, &error, "attribute");
+  mms_h5_close(&file);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(files_of_others_are_read_with_care),
+      cmocka_unit_test(a_chunk_larger_than_the_file_is_refused),
+      cmocka_unit_test(a_dataset_larger_than_the_file_is_refused),
+      cmocka_unit_test(an_attribute_larger_than_the_file_is_refused),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
