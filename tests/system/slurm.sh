@@ -1,62 +1,95 @@
-# A Slurm of one machine, for tests: slurm_start FOLDER starts munged, slurmctld and slurmd there and
-# exports SLURM_CONF; slurm_stop ends them by their pid files. Needs root (returns 77 where it may not).
+# A Slurm of one machine, for tests: slurm_start starts munged, slurmctld and slurmd in a folder of their own and
+# exports SLURM_CONF; slurm_stop ends all jobs and them. Needs root. Several may run on one machine: each has its own
+# ports, keys and job numbers.
+
+slurm_skip() {
+  echo "skipped: $*"
+  exit 77
+}
 
 slurm_start() {
-  slurm_place=$1
-  [ "$(id -u)" -eq 0 ] || { echo "skipped: starting Slurm's daemons needs root"; return 77; }
-  for tool in munged slurmctld slurmd sbatch; do
-    command -v $tool > /dev/null || { echo "skipped: $tool is not installed (slurm-wlm, munge)"; return 77; }
+  [ "$(id -u)" -eq 0 ] || slurm_skip "starting Slurm's daemons needs root"
+  for tool in munged mungekey munge slurmctld slurmd sbatch srun; do
+    command -v "$tool" >/dev/null || slurm_skip "$tool is not installed (slurm-wlm, munge)"
   done
-  mkdir -p "$slurm_place/state" "$slurm_place/spool-n0" "$slurm_place/log"
-  if ! pgrep -x munged > /dev/null; then
-    mkdir -p /run/munge && chown munge: /run/munge
-    [ -s /etc/munge/munge.key ] || mungekey --create 2> /dev/null || true
-    runuser -u munge -- munged || { echo "skipped: munged does not start here"; return 77; }
-    slurm_started_munge=yes
-  fi
-  cat > "$slurm_place/slurm.conf" <<CONF
+  # Short and outside the build: munged's socket has to fit into the 107 characters of a socket's name.
+  slurm_place=$(mktemp -d /tmp/mmsold-slurm.XXXXXX)
+  chmod 755 "$slurm_place"
+  mkdir -p "$slurm_place/state" "$slurm_place/spool" "$slurm_place/log" "$slurm_place/pmix"
+  slurm_port=$((20000 + 2 * ($$ % 5000)))
+  cat >"$slurm_place/slurm.conf" <<CONF
 ClusterName=test
 SlurmctldHost=localhost
 AuthType=auth/munge
+# A requeued job waits for as long as a credential lives: two minutes if not told otherwise.
+AuthInfo=socket=$slurm_place/munge.socket,cred_expire=5
+SchedulerParameters=bf_interval=2,sched_interval=2
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
 MpiDefault=pmix
 ReturnToService=2
 SlurmUser=root
 SlurmdUser=root
-SlurmctldPort=16817
-SlurmdPort=16820
+SlurmctldPort=$slurm_port
 StateSaveLocation=$slurm_place/state
-SlurmdSpoolDir=$slurm_place/spool-%n
+SlurmdSpoolDir=$slurm_place/spool
 SlurmctldPidFile=$slurm_place/slurmctld.pid
-SlurmdPidFile=$slurm_place/slurmd-%n.pid
+SlurmdPidFile=$slurm_place/slurmd.pid
 SlurmctldLogFile=$slurm_place/log/slurmctld.log
-SlurmdLogFile=$slurm_place/log/slurmd-%n.log
+SlurmdLogFile=$slurm_place/log/slurmd.log
+FirstJobId=$((1 + $$ % 60000))
 KillWait=5
 MinJobAge=300
 JobRequeue=1
-NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=16820 CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 State=UNKNOWN
+NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((slurm_port + 1)) CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 CONF
+  echo "PMIxCliTmpDirBase=$slurm_place/pmix" >"$slurm_place/mpi.conf"
   export SLURM_CONF="$slurm_place/slurm.conf"
-  slurmctld -c -f "$SLURM_CONF" || { echo "skipped: slurmctld does not start here"; slurm_stop; return 77; }
-  slurmd -f "$SLURM_CONF" -N n0 || { echo "skipped: slurmd does not start here"; slurm_stop; return 77; }
-  for attempt in $(seq 60); do
-    if sinfo -h -o %T 2> /dev/null | grep -q idle; then return 0; fi
+  mungekey --create --keyfile="$slurm_place/munge.key" || slurm_refused "mungekey makes no key"
+  munged --force --key-file="$slurm_place/munge.key" --socket="$slurm_place/munge.socket" \
+    --pid-file="$slurm_place/munged.pid" --log-file="$slurm_place/log/munged.log" --seed-file="$slurm_place/munge.seed" \
+    >"$slurm_place/log/munged.out" 2>&1 || slurm_refused "munged does not start"
+  slurmctld -c -f "$SLURM_CONF" || slurm_refused "slurmctld does not start"
+  slurm_epoch=$SECONDS
+  slurmd -f "$SLURM_CONF" -N n0 || slurm_refused "slurmd does not start"
+  for _ in $(seq 60); do
+    if sinfo -h -o %T 2>/dev/null | grep -q idle; then return 0; fi
     sleep 0.5
   done
-  echo "skipped: the Slurm node does not become idle here"
-  tail -5 "$slurm_place"/log/*.log
-  slurm_stop
-  return 77
+  slurm_refused "the Slurm node does not become idle"
 }
 
+slurm_refused() {
+  tail -n 5 "$slurm_place"/log/* 2>/dev/null || true
+  slurm_stop
+  slurm_skip "$* here"
+}
+
+# Does the process exist, and not only as an entry that nobody has asked for yet?
+slurm_runs() { [ -r "/proc/$1/status" ] && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
+
+# Ends jobs first: the processes that hold a job's ranks outlive slurmd. Waits for each, so that nothing is left.
 slurm_stop() {
-  scancel -u "$(id -un)" > /dev/null 2>&1 || true
-  for file in "$slurm_place"/slurmd-n0.pid "$slurm_place"/slurmctld.pid; do
-    if [ -s "$file" ]; then kill "$(cat "$file")" 2> /dev/null || true; fi
+  [ -n "${slurm_place:-}" ] || return 0
+  if [ -s "$slurm_place/slurmctld.pid" ]; then
+    scancel --user="$(id -un)" >/dev/null 2>&1 || true
+    for _ in $(seq 60); do
+      [ -n "$(squeue -h 2>/dev/null)" ] || break
+      sleep 0.5
+    done
+  fi
+  for daemon in slurmd slurmctld munged; do
+    pid=$(cat "$slurm_place/$daemon.pid" 2>/dev/null) || continue
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 100); do
+      slurm_runs "$pid" || break
+      sleep 0.1
+    done
   done
-  [ "${slurm_started_munge:-no}" = no ] || pkill -x munged || true
+  rm -rf "$slurm_place"
+  slurm_place=
 }

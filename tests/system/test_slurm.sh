@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Truth v under a real Slurm: a job that runs into its time limit is stopped by the signal, goes back into the queue and
+# finishes with the bits of an uninterrupted run, under srun and under mpirun; a rank that is killed ends the job
+# and costs no result; separate copies are refused; an array is ordinary runs.
+# Slurm looks at time limits every 30 s, so jobs are submitted to suit that clock.
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/slurm.sh"
+jobs=$MMSOLD_SOURCE/jobs
+enter_scratch slurm
+trap 'code=$?; slurm_stop; if [ $code -eq 0 ]; then cd / && rm -rf "$scratch"; fi; exit $code' EXIT
+slurm_start
+export MMSOLD=$MMSOLD_PROGRAM
+
+# info JOB FIELD: as Slurm knows it.
+info() { scontrol --oneliner show job "$1" | sed -n "s/.*[[:space:]]$2=\([^[:space:]]*\).*/\1/p"; }
+
+# ended JOB SECONDS STATE STATUS: wait for its end, which must be this one.
+ended() {
+  wait_for "case \$(info $1 JobState) in COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL) true ;; *) false ;; esac" "$2"
+  got="$(info "$1" JobState) $(info "$1" ExitCode)"
+  [ "$got" = "$3 $4" ] || { cat ./*"$1"*.log; fail "job $1 ended with $got instead of $3 $4"; }
+}
+
+# same_as_whole FOLDER: its run has the bits of one in one piece, which is made when first needed.
+same_as_whole() {
+  [ -e whole/samples.h5 ] || run_ranks 2 run long.yaml --quiet --output.directory=whole
+  for data in /samples /latent /trace; do
+    h5diff -q whole/samples.h5 "$1/samples.h5" "$data" "$data" || fail "$1: $data differs from the uninterrupted run"
+  done
+}
+
+# The machine became so fast that FOLDER's run was over before its time limit: a longer one is wanted.
+longer() {
+  steps=$((steps * 3))
+  sed -i "s/steps: [0-9]*,/steps: $steps,/" long.yaml
+  rm -rf "$1" whole
+}
+
+# Wait until Slurm's next look at time limits is 9 s off: a job submitted now gets the signal some 8 s after its start.
+suit_clock() { while [ $(((SECONDS - slurm_epoch) % 30)) -ne 21 ]; do sleep 0.2; done; }
+
+cat > small.yaml <<'YAML'
+training: {source: spirals, count: 150}
+score: {bandwidth: 0.05, smoothing: 0.1, smoothing_samples: 4}
+sampler: {particles: 200, steps: 20, step_size: auto}
+output: {precision: double, trace_every: 3}
+YAML
+cat > long.yaml <<'YAML'
+training: {source: checkerboard, count: 1000}
+score: {bandwidth: 0.05, smoothing: 0.1, smoothing_samples: 8}
+sampler: {particles: 4000, steps: 20, step_size: auto, scheme: exponential}
+output: {precision: double, trace_every: 5, checkpoint_minutes: 0}
+YAML
+
+# Without PMIx srun starts copies that don't know of each other. Open MPI stops where it sees that; an MPI that doesn't
+# look (here: what it looks at is hidden) would go on, and is refused before anything is written.
+separate() { sbatch --parsable -n2 -o copies-%j.log --wrap "srun --mpi=none $* '$MMSOLD' run small.yaml --output.directory=copies"; }
+noticed=$(separate)
+refused=$(separate env -u SLURM_NODELIST)
+ended "$noticed" 60 FAILED 1:0
+ended "$refused" 60 FAILED 2:0
+grep -q 'separate copies' "copies-$refused.log" || fail "no word on separate copies"
+[ ! -e copies ] || fail "separate copies left a folder"
+
+# An array: one of its tasks is stopped (a file `stop` in its folder) and requeued, the other is not touched by that.
+mkdir -p array/seed-1 && touch array/seed-1/stop
+array=$(sbatch --parsable --array=0-1 "$jobs/array.sbatch" small.yaml --output.directory=array)
+counts=$(PARTICLES="100 200" sbatch --parsable --array=3 "$jobs/array.sbatch" small.yaml)
+
+# How long is long? Measured here and now, on this machine with all that it does besides.
+run_ranks 2 run long.yaml --output.directory=measure 2> measure.log
+steps=$(awk '/^finished/ { n = int(20 * $2 / $5); print (n < 60 ? 60 : n) }' measure.log)
+sed -i "s/steps: 20,/steps: $steps,/" long.yaml
+
+ended "${array}_0" 60 COMPLETED 0:0
+ended "${array}_1" 60 COMPLETED 0:0
+ended "${counts}_3" 60 COMPLETED 0:0
+[ "$(info "${array}_0" Restarts) $(info "${array}_1" Restarts)" = "0 1" ] || fail "the wrong task was requeued"
+for seed in 0 1; do
+  run_ranks 1 run small.yaml --quiet --output.directory="alone-$seed" --sampler.seed=$seed
+  h5diff -q "alone-$seed/samples.h5" "array/seed-$seed/samples.h5" /samples /samples || fail "seed $seed of the array"
+done
+h5diff -q alone-1/samples.h5 small-array/particles-200-seed-1/samples.h5 /samples /samples || fail "particle counts"
+
+# Into the time limit, requeued, to the end.
+for _ in 1 2 3; do
+  suit_clock
+  limited=$(sbatch --parsable --time=1 --signal=USR2@25 "$jobs/run.sbatch" long.yaml --output.directory=limited)
+  ended "$limited" 200 COMPLETED 0:0
+  [ "$(info "$limited" Restarts)" = 0 ] || break
+  longer limited
+done
+[ "$(info "$limited" Restarts)" -ge 1 ] || fail "the time limit never stopped the run"
+for word in 'stopped .*in order' 'resumed' 'finished'; do
+  grep -q "^$word" "mmsold-$limited.log" || fail "no \"$word\" in the job's log"
+done
+same_as_whole limited
+
+# The same without PMIx, as a chain of jobs on a cluster that doesn't requeue.
+for _ in 1 2 3; do
+  suit_clock
+  "$jobs/chain.sh" --links 9 --every 1 --time=1 --signal=B:USR2@25 "$jobs/mpirun.sbatch" long.yaml \
+    --output.directory=chained > chain.log 2>&1 || { cat chain.log ./mmsold-*.log; fail "the chain broke"; }
+  ! grep -q 'finished with link 1' chain.log || { longer chained; continue; }
+  break
+done
+grep -q 'stopped in order' chain.log || { cat chain.log; fail "the time limit never stopped the chain's first job"; }
+cp chain.log chained.log
+same_as_whole chained
+
+# It ends at its last link, and at once where the input is wrong.
+mkdir -p link && touch link/stop
+expect_exit 75 'not finished after 1 links' "$jobs/chain.sh" --links 1 --every 1 "$jobs/mpirun.sbatch" small.yaml \
+  --output.directory=link
+expect_exit 0 'finished with link 1' "$jobs/chain.sh" --links 1 --every 1 "$jobs/mpirun.sbatch" small.yaml \
+  --output.directory=link
+"$jobs/chain.sh" --every 1 "$jobs/run.sbatch" small.yaml --score.bandwidht=1 > chain.log 2>&1 &&
+  fail "a chain of nonsense"
+[ "$(grep -c '^link' chain.log)" -eq 1 ] || { cat chain.log; fail "wrong input was submitted again"; }
+
+# A rank dies: everything ends within seconds, nothing requeues it by itself, and the same line goes on. A job's
+# USR1 is a checkpoint.
+killed=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=killed)
+wait_for "grep -q '^particles' mmsold-$killed.log 2>/dev/null" 30
+wait_for "scancel --signal=USR1 $killed.0 2>/dev/null; ls killed/checkpoint-*.h5 > /dev/null 2>&1" 30
+kill -KILL "$(scontrol listpids "$killed.0" | awk '$5 == 1 { print $1 }')"
+died=$SECONDS
+ended "$killed" 20 FAILED 137:0
+echo "a killed rank ended its job within $((SECONDS - died)) s"
+killed=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=killed)
+ended "$killed" 120 COMPLETED 0:0
+grep -q '^resumed' "mmsold-$killed.log" || fail "the run whose rank was killed started over"
+same_as_whole killed
+
+echo "the job that ran into its time limit:"
+cat "mmsold-$limited.log"
+echo "the chain:"
+cat chained.log
+echo "Slurm holds"
