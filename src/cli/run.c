@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/config.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,19 @@ static void print_commented(const char *text, FILE *out) {
     fprintf(out, "#%s%.*s\n", length > 0 ? " " : "", (int)length, text);
     text += length + (text[length] == '\n');
   }
+}
+
+/* While a run is prepared, USR1 and USR2 have nothing to write yet; as they are by default they would end it. */
+static void signals_before_run(void) {
+  signal(SIGUSR1, SIG_IGN);
+  signal(SIGUSR2, SIG_IGN);
+}
+
+/* After a run its exit status has to come through: srun --kill-on-bad-exit sends TERM to all other ranks as soon as
+ * the first has ended with 75, and a slower one (its memory is handed back) would end with 143 instead. */
+static void signals_after_run(void) {
+  signal(SIGTERM, SIG_IGN);
+  signal(SIGINT, SIG_IGN);
 }
 
 static mms_status run(mms_cli *cli, const mms_config *config, bool check, bool fresh, double max_hours,
@@ -40,6 +54,7 @@ static mms_status run(mms_cli *cli, const mms_config *config, bool check, bool f
     free(plan);
   } else {
     status = mms_run(&request, error);
+    signals_after_run();
   }
   free(text);
   return status;
@@ -57,6 +72,7 @@ mms_status mms_command_run(mms_cli *cli, int argc, char **argv, mms_error *error
   mms_config config = {0};
   mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error);
   if (status == MMS_OK && !check) status = mms_team_refuse_singletons(cli->team, error);
+  signals_before_run();
   if (status == MMS_OK)
     status = mms_config_read(&config, cli->team, operands[0], arguments.overrides, arguments.override_count,
                              MMS_NEEDS_TRAINING | MMS_NEEDS_SAMPLER | MMS_NEEDS_SCORE, error);

@@ -119,6 +119,21 @@ expect_exit 0 'finished with link 1' "$jobs/chain.sh" --links 1 --every 1 "$jobs
   fail "a chain of nonsense"
 [ "$(grep -c '^link' chain.log)" -eq 1 ] || { cat chain.log; fail "wrong input was submitted again"; }
 
+# A rank that takes its time to leave keeps its exit status, though srun hurries it with TERM.
+cat > slow.c <<'C'
+#include <stdlib.h>
+#include <unistd.h>
+__attribute__((destructor)) static void leave_late(void) {
+  const char *rank = getenv("SLURM_PROCID");
+  if (rank != NULL && atoi(rank) == 1) sleep(2);
+}
+C
+cc -shared -fPIC -o slow.so slow.c
+printf '#!/bin/sh\nLD_PRELOAD=%s/slow.so exec "%s" "$@"\n' "$scratch" "$MMSOLD" > slow && chmod +x slow
+mkdir -p slowly && touch slowly/stop
+slowly=$(MMSOLD=./slow sbatch --parsable --no-requeue "$jobs/run.sbatch" small.yaml --output.directory=slowly)
+ended "$slowly" 60 FAILED 75:0
+
 # A rank dies: everything ends within seconds, nothing requeues it by itself, and the same line goes on. A job's
 # USR1 is a checkpoint.
 killed=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=killed)
