@@ -38,6 +38,10 @@ typedef struct mms_tree_draws {
   int64_t count;
   bool both;
   double inverse, cut, share;
+  /* Leaves of the next row, asked for a few at a time while this one is worked on; `ahead` may be 0. */
+  const double *points;
+  const int32_t *next;
+  int64_t ahead;
 } mms_tree_draws;
 
 typedef struct mms_field_kernel_table {

@@ -49,13 +49,15 @@ static mms_status allocate(mms_tree *self, mms_error *error) {
                 {(void **)&self->wide[1], leaves, sizeof(int32_t)},
                 {(void **)&self->tops, 2 * round, sizeof(double)},
                 {(void **)&self->sums, 2 * round, sizeof(double)},
-                {(void **)&self->least, 2 * round, sizeof(double)},
+                {(void **)&self->least, 4 * MMS_TREE_GROUP * round, sizeof(double)},
                 {(void **)&self->signed_shifts, MMS_TREE_GROUP * d, sizeof(double)}};
   mms_status status = MMS_OK;
   for (size_t i = 0; status == MMS_OK && i < sizeof arrays / sizeof arrays[0]; i++) {
     status = mms_allocate(arrays[i].array, arrays[i].count, arrays[i].size, "the field's search", error);
     self->bytes += arrays[i].count * (int64_t)arrays[i].size;
   }
+  for (int64_t r = 0; status == MMS_OK && r < 2 * MMS_TREE_GROUP; r++)
+    self->rows[r].least = self->least + 2 * r * round;
   return status;
 }
 
@@ -78,7 +80,7 @@ static mms_status tree_create(void **state, const mms_team *team, const mms_trai
     self->kernels = mms_field_kernels_best();
     self->count = training->count;
     self->max_pairs = max_pairs;
-    self->depth = 37.0 + log((double)training->count); /* n e^-b <= 2^-53 */
+    self->depth = 37.0 + log((double)training->count); /* n e^-b <= 2^-53 (tree_search.c shares it out) */
     self->margin = 1.0;
     status = mms_team_agree(team, allocate(self, error), error);
   }
@@ -140,13 +142,18 @@ static int64_t finish_list(mms_tree *self, const mms_tree_row *row, const mms_tr
   int64_t dim = self->index.dim, next = 0, width;
   int64_t points = fill(self, row, row->frontier, row->count, &next, &width);
   if (next < row->count) return -1;
-  out->log_mass += draws->share * self->kernels->tree_softmax(&self->list, dim, width, draws);
+  mms_tree_draws own = *draws;
+  own.cut = -row->depth;
+  out->log_mass += draws->share * self->kernels->tree_softmax(&self->list, dim, width, &own);
   self->kernels->gather_columns(self->list.y, dim, self->list.stride, width, self->list.w, out->base, out->sum);
   return draws->count * (draws->both ? 2 : 1) * points;
 }
 
-static void fetch_leaves(const mms_tree *self, const mms_tree_row *row) {
-  for (int64_t i = 0; i < row->count; i++) mms_tree_fetch_leaf(&self->index, row->frontier[i]);
+/* The leaves of `row` will be wanted next; NULL: nothing will. */
+static void look_ahead(const mms_tree *self, mms_tree_draws *draws, const mms_tree_row *row) {
+  draws->points = self->index.points;
+  draws->next = row != NULL ? row->frontier : NULL;
+  draws->ahead = row != NULL && row->count > 0 ? row->count : 0;
 }
 
 /* Every draw of a row with a search of its own. */
@@ -168,7 +175,7 @@ static int64_t finish_apart(mms_tree *self, const mms_tree_row *row, const mms_t
     }
     mms_tree_search(self, rows, count, &one);
     for (int64_t r = 0; r < count; r++) {
-      if (r + 1 < count) fetch_leaves(self, &rows[r + 1]);
+      look_ahead(self, &one, r + 1 < count ? &rows[r + 1] : NULL);
       one.shifts = rows[r].shifts;
       int64_t added = finish_list(self, &rows[r], &one, out);
       work += added >= 0 ? added : finish_wide(self, &rows[r], &one, out);
@@ -201,7 +208,8 @@ static void draw(mms_tree *self, const mms_queries *q, int64_t from, int64_t cou
 static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, double *out,
                            double *log_mass, mms_field_counters *counters) {
   int64_t dim = self->index.dim, all = q->pairs > 0 ? q->pairs : 1;
-  mms_tree_draws draws = {.both = q->pairs > 0, .inverse = 1.0 / (q->bandwidth * q->bandwidth), .cut = -self->depth};
+  mms_tree_draws draws = {
+      .both = q->pairs > 0, .inverse = 1.0 / (q->bandwidth * q->bandwidth), .cut = -self->depth - 1.0};
   draws.share = q->pairs > 0 ? 0.5 / (double)q->pairs : 1.0;
   for (int64_t r = 0; r < count; r++) {
     self->rows[r].z = q->points + (from + r) * dim;
@@ -218,7 +226,7 @@ static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, i
     double found = mms_clock_seconds();
     for (int64_t r = 0; r < count; r++) {
       const mms_tree_row *row = &self->rows[r];
-      if (r + 1 < count) fetch_leaves(self, row + 1);
+      look_ahead(self, &draws, r + 1 < count ? row + 1 : NULL);
       totals sums = {.sum = out + (from + r) * dim, .log_mass = log_mass[from + r]};
       for (int64_t k = 0; k < dim; k++) sums.base[k] = row->base[k] - row->z[k];
       draws.shifts = row->shifts;

@@ -54,15 +54,17 @@ enum {
 /* One row on its way. */
 typedef struct mms_tree_row {
   const double *z;
-  const double *shifts;                /* σε of this round: [pairs][dim] */
-  bool apart;                          /* a single draw, searched about its own place z + s and not about z */
-  double query[MMS_TREE_DIM_MOST];     /* (z − centre)/scale */
-  double base[MMS_TREE_DIM_MOST];      /* the training point that sums are taken about */
-  double reach2;                       /* no point farther from z than this has weight for any draw */
-  double wide;                         /* reach over the largest reach of one draw from its own place */
-  double box_reach2;                   /* the same in the boxes' units, rounding included */
-  int64_t node;                        /* where the descent is */
-  int64_t count;                       /* of the frontier; −1: more than it holds */
+  const double *shifts;            /* σε of this round: [pairs][dim] */
+  bool apart;                      /* a single draw, searched about its own place z + s and not about z */
+  double query[MMS_TREE_DIM_MOST]; /* (z − centre)/scale */
+  double base[MMS_TREE_DIM_MOST];  /* the training point that sums are taken about */
+  double *least;                   /* u² of each draw: a bound of the square of its distance to the nearest point */
+  double depth;                    /* b of this row's list */
+  double reach2;                   /* no point farther from z than this has weight for any draw */
+  double wide;                     /* reach over the largest reach of one draw from its own place */
+  double box_reach2;               /* the same in the boxes' units, rounding included */
+  int64_t node;                    /* where the descent is */
+  int64_t count;                   /* of the frontier; −1: more than it holds */
   int32_t frontier[MMS_TREE_FRONTIER]; /* nodes, in the end leaves, in ascending order */
 } mms_tree_row;
 
@@ -70,7 +72,7 @@ typedef struct mms_tree {
   mms_tree_index index;
   const mms_field_kernel_table *kernels;
   int64_t count, max_pairs;
-  double depth;  /* b: points with logits more than this below a draw's largest are left out */
+  double depth;  /* b: what is left out weighs at most count e^-b of a draw's largest weight */
   double margin; /* of the search's radius: 1; a test makes it less, to see that it would be noticed */
   mms_tree_list list;
   double *shifts;        /* [GROUP][round][dim] */
@@ -78,7 +80,7 @@ typedef struct mms_tree {
   mms_tree_row *rows;    /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
   int32_t *wide[2];      /* frontiers that hold every leaf, or every node of level 1 */
   double *tops, *sums;   /* [2 round] */
-  double *least;         /* [2 round] */
+  double *least;         /* [2 GROUP][2 round] */
   double *signed_shifts; /* [GROUP][dim] */
   int64_t bytes;
 } mms_tree;
@@ -89,9 +91,6 @@ void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mm
 
 /* Every leaf within the row's reach into self->wide[0]; returns how many. */
 int64_t mms_tree_search_wide(mms_tree *self, const mms_tree_row *row);
-
-/* Ask for a leaf's memory. */
-void mms_tree_fetch_leaf(const mms_tree_index *index, int64_t leaf);
 
 /* Place a row at z + shift (shift may be NULL), in the units of the boxes. */
 void mms_tree_place(const mms_tree_index *index, mms_tree_row *row, const double *shift);

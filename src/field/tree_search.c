@@ -10,8 +10,6 @@ static inline void fetch(const void *start, int64_t dim) {
   for (int64_t i = 0; i < 2 * dim; i++) __builtin_prefetch(line + i * MMS_ALIGNMENT);
 }
 
-void mms_tree_fetch_leaf(const mms_tree_index *index, int64_t leaf) { fetch(mms_tree_leaf(index, leaf), index->dim); }
-
 static void fetch_node(const mms_tree_index *index, int level, int64_t node) {
   fetch(level > 0 ? (const void *)mms_tree_node(index, level, node) : (const void *)mms_tree_leaf(index, node),
         index->dim);
@@ -42,29 +40,49 @@ static void descend(mms_tree *self, mms_tree_row *rows, int64_t count) {
     }
 }
 
-/* The nearest point to a draw q = z ± s is at most u away, u the least distance over the seed's leaf; so what weighs
- * more than e^-b of it has |q − x|² <= r² = u² + 2δ²b, and |z − x| <= |s| + r. The margin of 1e-9 covers the rounding
- * of the squares; in the boxes' units a query is rounded to 2^-53 of |z − centre| and of |s|. */
-static void reach(mms_tree *self, mms_tree_row *row, const mms_tree_draws *draws) {
-  const mms_tree_index *index = &self->index;
-  int64_t dim = index->dim, signs = draws->both ? 2 : 1;
-  const double *leaf = mms_tree_leaf(index, row->node);
-  int64_t lane = self->kernels->tree_seed(leaf, dim, row->z, row->shifts, draws->count, draws->both, self->least);
-  for (int64_t k = 0; k < dim; k++) row->base[k] = leaf[k * MMS_TREE_LEAF + lane];
+/* Half of what may be dropped, n e^-b, is left to points beyond the search, which goes to b + ln 2; the other half to
+ * the at most N points of the leaves that it finds, of which those below b + ln 2 − ln(n/N) may then go too. Neither
+ * goes below the 37 of double rounding, nor below b where a test asks for less. */
+static double search_depth(const mms_tree *self) { return self->depth + log(2.0); }
+
+static double list_depth(const mms_tree *self, int64_t leaves) {
+  double share = (double)(leaves * MMS_TREE_LEAF) / (double)self->count, most = search_depth(self);
+  return share < 1.0 ? fmax(fmin(self->depth, 37.0), most + log(share)) : most;
+}
+
+/* The farthest that a point of weight e^-depth can be from a draw whose nearest point is at most u away: |q − x|² <= r²
+ * = u² + 2δ²b. The margin of 1e-9 covers the rounding of the squares. */
+static double radius(const mms_tree *self, double least, double depth, const mms_tree_draws *draws) {
+  return sqrt(least + 2.0 * depth / draws->inverse) * (1.0 + 1e-9) * self->margin;
+}
+
+/* How far from z, or from its own place, a row is to be searched: over its draws q = z ± s, |z − x| <= |s| + r. */
+static void reach(mms_tree *self, mms_tree_row *row, const mms_tree_draws *draws, double depth) {
+  int64_t dim = self->index.dim, signs = draws->both ? 2 : 1;
   double own = 0.0, all = 0.0, shift = 0.0;
   for (int64_t j = 0; j < draws->count; j++) {
-    double least = self->least[signs * j], away = norm(row->shifts + j * dim, dim);
-    if (draws->both) least = fmax(least, self->least[2 * j + 1]);
-    double r = sqrt(least + 2.0 * self->depth / draws->inverse) * (1.0 + 1e-9) * self->margin;
+    double least = row->least[signs * j], away = norm(row->shifts + j * dim, dim);
+    if (draws->both) least = fmax(least, row->least[2 * j + 1]);
+    double r = radius(self, least, depth, draws);
     own = fmax(own, r);
     all = fmax(all, r + away);
     shift = fmax(shift, away);
   }
   double far = row->apart ? own : all;
+  row->depth = depth;
   row->wide = all / own;
   row->reach2 = fmin(far * far, DBL_MAX);
-  double box = far / index->scale + 1e-15 * (norm(row->query, dim) + 2.0 * shift / index->scale);
+  /* in the boxes' units a place is rounded to 2^-53 of |z − centre| and of |s| */
+  double box = far / self->index.scale + 1e-15 * (norm(row->query, dim) + 2.0 * shift / self->index.scale);
   row->box_reach2 = fmin(box * box * (1.0 + 1e-9), DBL_MAX);
+}
+
+/* The nearest points to z and to its draws, in the leaf where the descent ended. */
+static void seed(mms_tree *self, mms_tree_row *row, const mms_tree_draws *draws) {
+  int64_t dim = self->index.dim;
+  const double *leaf = mms_tree_leaf(&self->index, row->node);
+  int64_t lane = self->kernels->tree_seed(leaf, dim, row->z, row->shifts, draws->count, draws->both, row->least);
+  for (int64_t k = 0; k < dim; k++) row->base[k] = leaf[k * MMS_TREE_LEAF + lane];
 }
 
 /* The children within reach of `count` nodes, in order; stops when there are more than `most` (room: most + 16). */
@@ -80,18 +98,24 @@ static int64_t expand(const mms_tree *self, const mms_tree_row *row, int level, 
   return found;
 }
 
-/* The leaves within reach, level by level, all rows side by side. */
-static void gather_leaves(mms_tree *self, mms_tree_row *rows, int64_t count) {
+/* The leaves within reach, level by level, all rows side by side. Once their number is known, the last step is done
+ * again at the depth that it allows: boxes are cheap, the points of a leaf are not. */
+static void gather_leaves(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws) {
   const mms_tree_index *index = &self->index;
   int32_t next[MMS_TREE_FRONTIER];
   for (int64_t r = 0; r < count; r++) rows[r].count = 1, rows[r].frontier[0] = 0;
   for (int level = index->levels; level >= 1; level--)
     for (int64_t r = 0; r < count; r++) {
-      if (rows[r].count < 0) continue;
-      int64_t found = expand(self, &rows[r], level, rows[r].frontier, rows[r].count, next, MMS_TREE_LEAVES);
-      rows[r].count = found > MMS_TREE_LEAVES ? -1 : found;
-      for (int64_t i = 0; i < rows[r].count; i++) {
-        rows[r].frontier[i] = next[i];
+      mms_tree_row *row = &rows[r];
+      if (row->count < 0) continue;
+      int64_t found = expand(self, row, level, row->frontier, row->count, next, MMS_TREE_LEAVES);
+      if (level == 1 && found <= MMS_TREE_LEAVES) {
+        reach(self, row, draws, list_depth(self, found));
+        found = expand(self, row, level, row->frontier, row->count, next, MMS_TREE_LEAVES);
+      }
+      row->count = found > MMS_TREE_LEAVES ? -1 : found;
+      for (int64_t i = 0; i < row->count; i++) {
+        row->frontier[i] = next[i];
         if (level > 1) fetch_node(index, level - 1, next[i]);
       }
     }
@@ -99,8 +123,11 @@ static void gather_leaves(mms_tree *self, mms_tree_row *rows, int64_t count) {
 
 void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws) {
   descend(self, rows, count);
-  for (int64_t r = 0; r < count; r++) reach(self, &rows[r], draws);
-  gather_leaves(self, rows, count);
+  for (int64_t r = 0; r < count; r++) {
+    seed(self, &rows[r], draws);
+    reach(self, &rows[r], draws, search_depth(self));
+  }
+  gather_leaves(self, rows, count, draws);
 }
 
 int64_t mms_tree_search_wide(mms_tree *self, const mms_tree_row *row) {

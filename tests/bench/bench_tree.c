@@ -1,6 +1,7 @@
 /* The tree backend: nanoseconds a particle where the kernel and the smoothing shrink with the spacing of the data, from
  * a thousand points to ten million, and against dense where both can go. Not a test.
- * bench_tree [most]: training sets of at most `most` points (default 1e6; 1e7 takes 700 MB and half a minute). */
+ * bench_tree [least [most [d]]]: training sets of `least` to `most` points (default 1e3 to 1e6; 1e7 takes 700 MB and
+ * half a minute), all shapes or those of d dimensions. */
 #include "field/backend.h"
 #include "field/tree.h"
 
@@ -103,7 +104,8 @@ static void run(const shape *s, const mms_team *team, bool dense) {
 }
 
 int main(int argc, char **argv) {
-  double most = argc > 1 ? strtod(argv[1], NULL) : 1e6;
+  double least = argc > 1 ? strtod(argv[1], NULL) : 1e3, most = argc > 2 ? strtod(argv[2], NULL) : 1e6;
+  long only = argc > 3 ? strtol(argv[3], NULL, 10) : 0;
   mms_error error = mms_error_none();
   mms_team *team = NULL;
   if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
@@ -112,11 +114,11 @@ int main(int argc, char **argv) {
       {"W1, exact", 1000, 2, 0, 2.83, 0.02, 0.0},     {"W1, wide", 1000, 2, 8, 2.83, 0.5, 0.05},
       {"far apart", 100000, 2, 8, 2.83, 0.002, 0.2},
   };
-  for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) run(&fixed[i], team, true);
+  for (size_t i = 0; i < sizeof fixed / sizeof fixed[0] && only == 0; i++) run(&fixed[i], team, true);
   for (int64_t d = 2; d <= 10; d += d < 3 ? 1 : d < 5 ? 2 : 5)
-    for (double n = 1e3; n <= most; n *= 10.0) {
+    for (double n = least; n <= most; n *= 10.0) {
       double width = pow(n, -1.0 / (double)d) / 4.0;
-      if (d > 3 && n > 1e5) continue;
+      if ((d > 3 && n > 1e5) || (only > 0 && d != only)) continue;
       shape s = {"spacing/4", (int64_t)n, d, 8, 1.0, width, width};
       run(&s, team, n <= 1e5);
     }

@@ -209,6 +209,14 @@ static inline void weigh(const double *e, int64_t width, double f, const uint8_t
 
 enum { TREE_MASKS = MMS_TREE_LIST / VD_LANES };
 
+/* All at once, memory requests would stand in each other's way: a core has room for some sixteen. */
+static inline void fetch_ahead(const mms_tree_draws *draws, int64_t dim, int64_t first, int64_t last) {
+  for (int64_t i = first; i < last; i++) {
+    const double *leaf = draws->points + (int64_t)draws->next[i] * dim * MMS_TREE_LEAF;
+    for (int64_t line = 0; line < 2 * dim; line++) __builtin_prefetch(leaf + line * MMS_KERNEL_PAD_F64);
+  }
+}
+
 /* Logits once, weights averaged over the draws before they meet the points. */
 TREE_INLINE double softmax(const mms_tree_list *list, int64_t dim, int64_t width, const mms_tree_draws *draws) {
   double log_mass = 0.0, mass = 1.0;
@@ -216,8 +224,11 @@ TREE_INLINE double softmax(const mms_tree_list *list, int64_t dim, int64_t width
   for (int64_t j = 0; j < draws->count; j++) {
     double top[2];
     logits(list, dim, width, draws->shifts + j * dim, draws->both, top);
-    for (int s = 0; s < (draws->both ? 2 : 1); s++) {
+    int64_t signs = draws->both ? 2 : 1, all = signs * draws->count;
+    for (int s = 0; s < signs; s++) {
       double *e = list->t + s * list->stride;
+      int64_t turn = signs * j + s;
+      fetch_ahead(draws, dim, turn * draws->ahead / all, (turn + 1) * draws->ahead / all);
       double sum = exponentiate(e, width, top[s], draws->inverse, draws->cut, masks);
       weigh(e, width, draws->share / sum, masks, list->w);
       log_mass += top[s] * draws->inverse;
