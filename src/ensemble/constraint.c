@@ -1,6 +1,7 @@
 #include "mmsold/ensemble/constraint.h"
 
 #include "ensemble/constraint_state.h"
+#include "ensemble/few.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
@@ -142,28 +143,39 @@ static void add_column_sums(mms_constraint *constraint, mms_exact_sum *sum, int6
   mms_exact_sum_add(sum, at, constraint->dim, constraint->panel);
 }
 
+/* Rows first .. first + now − 1 of the moments of a block, and with the first of them its sums of columns. */
+static void add_block(mms_constraint *constraint, mms_exact_sum *sum, int64_t rows, const double *y, const double *w,
+                      int64_t first, int64_t now) {
+  int64_t d = constraint->dim, triangle = packed_triangle(d), at = w == NULL ? d : 2 * d;
+  if (d <= MMS_FEW_DIMENSIONS) {
+    mms_few_moments(rows, d, y, w, constraint->panel);
+    mms_exact_sum_add(sum, 0, w == NULL ? plain_length(d) : step_length(d) - 1, constraint->panel);
+    return;
+  }
+  if (first == 0) add_column_sums(constraint, sum, 0, rows, y);
+  if (first == 0 && w != NULL) add_column_sums(constraint, sum, d, rows, w);
+  add_gram(constraint, sum, at, rows, y, first, now);
+  if (w == NULL) return;
+  add_gram(constraint, sum, at + triangle, rows, w, first, now);
+  mms_dense_product_panel(rows, d, first, now, y, w, constraint->panel);
+  mms_exact_sum_add(sum, at + 2 * triangle + first * d, now * d, constraint->panel);
+}
+
 /* The moments of all local blocks (w NULL: of y alone) into `sum`, some rows of the d × d ones at a time so that the
  * sums' limbs stay in cache. A block's arithmetic depends on nothing but the block. Returns the first block that holds
  * values which the sums refuse, or −1; `count` receives how many do. */
 static int64_t add_moments(mms_constraint *constraint, mms_exact_sum *sum, const double *y, const double *w,
                            int64_t *count) {
   const mms_blocks *blocks = &constraint->blocks;
-  int64_t d = constraint->dim, triangle = packed_triangle(d), at = w == NULL ? d : 2 * d, bad = -1;
+  int64_t d = constraint->dim, bad = -1;
   memset(constraint->refused, 0, (size_t)(blocks->end - blocks->first) * sizeof *constraint->refused);
   *count = 0;
   for (int64_t first = 0; first < d; first += MMS_PANEL) {
     int64_t now = d - first < MMS_PANEL ? d - first : MMS_PANEL;
     for (int64_t b = blocks->first; b < blocks->end; b++) {
-      int64_t rows = mms_blocks_rows(blocks, b), before = mms_exact_sum_refused(sum);
-      const double *yb = rows_of(constraint, y, b), *wb = w == NULL ? NULL : rows_of(constraint, w, b);
-      if (first == 0) add_column_sums(constraint, sum, 0, rows, yb);
-      if (first == 0 && w != NULL) add_column_sums(constraint, sum, d, rows, wb);
-      add_gram(constraint, sum, at, rows, yb, first, now);
-      if (w != NULL) {
-        add_gram(constraint, sum, at + triangle, rows, wb, first, now);
-        mms_dense_product_panel(rows, d, first, now, yb, wb, constraint->panel);
-        mms_exact_sum_add(sum, at + 2 * triangle + first * d, now * d, constraint->panel);
-      }
+      int64_t before = mms_exact_sum_refused(sum);
+      add_block(constraint, sum, mms_blocks_rows(blocks, b), rows_of(constraint, y, b),
+                w == NULL ? NULL : rows_of(constraint, w, b), first, now);
       if (mms_exact_sum_refused(sum) == before || constraint->refused[b - blocks->first] != 0.0) continue;
       constraint->refused[b - blocks->first] = 1.0;
       *count += 1;
@@ -257,6 +269,11 @@ static void update(mms_constraint *constraint, double *y, double *w) {
   for (int64_t b = blocks->first; b < blocks->end; b++) {
     int64_t offset = (mms_blocks_first_row(blocks, b) - blocks->first_row) * d, rows = mms_blocks_rows(blocks, b);
     double *here = (w == NULL ? y : w) + offset;
+    if (d <= MMS_FEW_DIMENSIONS) {
+      mms_few_update(rows, d, constraint->a, constraint->center, constraint->inverse, w == NULL ? NULL : here,
+                     y + offset);
+      continue;
+    }
     for (int64_t i = 0; i < rows; i++)
       for (int64_t k = 0; k < d; k++) here[i * d + k] -= constraint->center[k];
     if (w != NULL) mms_dense_multiply(false, false, rows, d, d, 1.0, y + offset, constraint->a, 1.0, here);

@@ -1,5 +1,6 @@
 #include "mmsold/ensemble/target.h"
 
+#include "ensemble/few.h"
 #include "mmsold/linalg/dense.h"
 #include <math.h>
 #include <string.h>
@@ -161,6 +162,10 @@ mms_status mms_target_create(mms_target *target, const mms_team *team, const mms
 static void map(const mms_target *target, int64_t rows, bool transpose, const double *matrix, const double *in,
                 const double *before, const double *after, double *out) {
   int64_t d = target->dim;
+  if (d <= MMS_FEW_DIMENSIONS) {
+    mms_few_map(rows, d, transpose, matrix, before, after, in, out);
+    return;
+  }
   for (int64_t first = 0; first < rows; first += target->tile) {
     int64_t now = rows - first < target->tile ? rows - first : target->tile;
     double *tile = target->scratch.data, *here = out + first * d;

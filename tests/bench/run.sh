@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Builds and runs the benchmarks and prints their tables as Markdown.
+#   tests/bench/run.sh             all, in a few minutes
+#   tests/bench/run.sh PART...     some of: step moments field
+# REPEATS=N (5): how often each job of the part `step` is run at each number of ranks, the two taking turns.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
+repeats=${REPEATS:-5}
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(step moments field)
+
+build=build/release
+cmake --preset release >/dev/null
+cmake --build "$build" --target bench_step bench_moments bench_field >/dev/null
+
+echo "$(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors," \
+  "load $(cut -d' ' -f1 /proc/loadavg) at the start, commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+
+lines=$(mktemp)
+trap 'rm -f "$lines"' EXIT
+
+# job STEPS CONFIG [OVERRIDE...]: one and two ranks in turn, so that a disturbance of the machine hits both.
+job() {
+  local turn ranks
+  for ((turn = 0; turn < repeats; turn++)); do
+    for ranks in 1 2; do
+      mpirun --oversubscribe -n "$ranks" "$build/tests/bench_step" "$@" >>"$lines"
+    done
+  done
+}
+
+# Of every (job, ranks): medians over the repeats; ± is half the distance of the quartiles as a share of the median.
+table() {
+  awk '
+    function sorted(list, n,    i, j, x) {
+      for (i = 2; i <= n; i++) { x = list[i]; for (j = i - 1; j > 0 && list[j] > x; j--) list[j + 1] = list[j]; list[j + 1] = x }
+    }
+    function median(key, name,    i, n, list) {
+      n = count[key]; for (i = 1; i <= n; i++) list[i] = value[key, i, name]
+      sorted(list, n)
+      spread = list[int((n - 1) * 3 / 4) + 1] - list[int((n - 1) / 4) + 1]
+      middle = (list[int((n + 1) / 2)] + list[int(n / 2) + 1]) / 2
+      spread = middle > 0 ? 50 * spread / middle : 0
+      return middle
+    }
+    {
+      for (i = 1; i < NF; i += 2) field[$i] = $(i + 1)
+      key = field["job"] " " field["ranks"]
+      if (!(key in count)) order[++keys] = key
+      k = ++count[key]
+      for (name in field) value[key, k, name] = field[name]
+    }
+    END {
+      print "| job | ranks | block | ms a step | ± | CPU ms a rank | ± | 1 rank / this, wall | CPU | field | products | finish | screen, noise | all-reduce | algebra | rest | products, GFLOP/s | SGEMM, GFLOP/s | step / its SGEMM, CPU | KiB reduced |"
+      print "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+      for (o = 1; o <= keys; o++) {
+        key = order[o]; split(key, part, " "); one = part[1] " 1"
+        n = count[key] < count[one] ? count[key] : count[one]
+        for (i = 1; i <= n; i++) {
+          value["ratio", i, "wall"] = value[one, i, "wall_ms"] / value[key, i, "wall_ms"]
+          value["ratio", i, "cpu"] = value[one, i, "cpu_ms"] / value[key, i, "cpu_ms"]
+          value["ratio", i, "sgemm"] = value[key, i, "cpu_ms"] * part[2] / value[key, i, "sgemm_ms"]
+        }
+        count["ratio"] = n
+        wall = median(key, "wall_ms"); wall_spread = spread; cpu = median(key, "cpu_ms"); cpu_spread = spread
+        printf "| %s (n %d, d %d, P %d, M %d) | %d | %d | %.3g | %.0f %% | %.3g | %.0f %% |", part[1], value[key, 1, "n"],
+          value[key, 1, "d"], value[key, 1, "P"], value[key, 1, "M"], part[2], value[key, 1, "block"], wall, wall_spread,
+          cpu, cpu_spread
+        printf " %.2f | %.2f |", median("ratio", "wall"), median("ratio", "cpu")
+        split("field product finish screen reduce algebra rest", names, " ")
+        for (i = 1; i <= 7; i++) printf " %.0f %% |", median(key, names[i])
+        printf " %.1f | %.1f | %.2f | %.1f |\n", median(key, "product_gflops"), median(key, "sgemm_gflops"),
+          median("ratio", "sgemm"), value[key, 1, "bytes"] / 1024
+      }
+      print "\nbackend of the last job: " field["backend"] ", kernels " field["kernels"]
+    }' "$lines"
+}
+
+for part in "${parts[@]}"; do
+  printf '\n### %s\n\n' "$part"
+  case $part in
+    step)
+      job 40 config/fashion.yaml
+      job 40 config/fashion.yaml --sampler.particles=300 --output.directory=W2
+      job 40 config/checkerboard.yaml
+      table
+      ;;
+    moments) "$build/tests/bench_moments" ;;
+    field)
+      echo '```'
+      "$build/tests/bench_field"
+      echo '```'
+      ;;
+    *)
+      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field" >&2
+      exit 2
+      ;;
+  esac
+done
