@@ -160,7 +160,8 @@ static int64_t read_limbs(int64_t count, const int64_t *restrict high, const int
   for (int64_t i = 0; i < count; i++) {
     int64_t b = middle[i] + (low[i] >> 40), a = high[i] + (b >> 40);
     large += a >= small || a <= -small;
-    double x = (double_of(a + i_magic) - magic) * 0x1p8; /* what an integer below 2^51 adds to the bits of 1.5 2^52 */
+    /* What an integer below 2^51 adds to the bits of 1.5 2^52; a larger one may wrap around and is not used. */
+    double x = (double_of((int64_t)((uint64_t)a + (uint64_t)i_magic)) - magic) * 0x1p8;
     double y = (double_of((b & below) + i_magic) - magic) * 0x1p-32;
     double z = (double_of((low[i] & below) + i_magic) - magic) * 0x1p-72;
     double u, t, odd, u_rest = two_sum(y, z, &u), t_rest = two_sum(x, u, &t), rest = two_sum(t_rest, u_rest, &odd);
