@@ -383,6 +383,15 @@ static const mms_schema_key table[MMS_KEYS] = {
                                   .most = INT32_MAX,
                                   .offset = AT(output.keep_checkpoints),
                                   .auto_offset = NOWHERE},
+    [MMS_KEY_FALLBACK] = {.section = MMS_SECTION_OUTPUT,
+                          .name = "fallback",
+                          .type = MMS_TYPE_TEXT,
+                          .meaning = "folder for the final samples where the output folder does not take them",
+                          .unit = "",
+                          .default_words = "the folder the command is started in",
+                          .built = true,
+                          .offset = AT(output.fallback),
+                          .auto_offset = NOWHERE},
 };
 
 const mms_schema_key *mms_schema(mms_key key) { return &table[key]; }

@@ -82,6 +82,32 @@ mms_status mms_folder_check(const char *path, mms_error *error) {
   return MMS_OK;
 }
 
+mms_status mms_folder_check_fallback(const char *path, mms_error *error) {
+  struct stat info;
+  if (path == NULL) return MMS_OK;
+  if (stat(path, &info) != 0)
+    return mms_fail(error, MMS_ERR_INPUT, "output.fallback: %s: %s; name a folder that is there", path,
+                    strerror(errno));
+  if (!S_ISDIR(info.st_mode))
+    return mms_fail(error, MMS_ERR_INPUT, "output.fallback: %s is a file; name a folder", path);
+  if (access(path, W_OK | X_OK) != 0)
+    return mms_fail(error, MMS_ERR_INPUT, "output.fallback: no file can be made in %s: %s", path, strerror(errno));
+  return MMS_OK;
+}
+
+/* A run that was killed while it wrote leaves `NAME.h5.partial`: no use to anybody, and it fills the disk. */
+static void sweep(const char *path) {
+  DIR *folder = opendir(path);
+  if (folder == NULL) return;
+  for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    const char *name = entry->d_name, *end = strstr(name, ".h5.partial");
+    const bool ours = strncmp(name, "checkpoint-", 11) == 0 || strncmp(name, "snapshot-", 9) == 0 ||
+                      strcmp(name, "samples.h5.partial") == 0;
+    if (ours && end != NULL && end[11] == '\0') unlinkat(dirfd(folder), name, 0);
+  }
+  closedir(folder);
+}
+
 mms_status mms_folder_open(mms_folder *folder, const char *path, bool fresh, char **aside, mms_error *error) {
   *folder = (mms_folder){.lock = -1};
   *aside = NULL;
@@ -97,6 +123,7 @@ mms_status mms_folder_open(mms_folder *folder, const char *path, bool fresh, cha
   }
   if (status == MMS_OK) status = make_folders(path, error);
   if (status == MMS_OK) status = take_lock(folder, error);
+  if (status == MMS_OK) sweep(path);
   if (status != MMS_OK) mms_folder_close(folder);
   return status;
 }
@@ -132,7 +159,12 @@ mms_status mms_folder_checkpoints(const char *path, int64_t **steps, int64_t *co
     return mms_fail(error, MMS_ERR_INPUT, "output.directory: %s cannot be read: %s", path, strerror(errno));
   int64_t capacity = 0;
   mms_status status = MMS_OK;
-  for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+  for (;;) {
+    errno = 0; /* a checkpoint that a failing listing leaves out must not look like no checkpoint */
+    const struct dirent *entry = readdir(folder);
+    if (entry == NULL && errno != 0)
+      status = mms_fail(error, MMS_ERR_SYSTEM, "output.directory: %s cannot be listed: %s", path, strerror(errno));
+    if (entry == NULL) break;
     const int64_t step = checkpoint_step(entry->d_name);
     if (step < 0) continue;
     if (*count == capacity) {
@@ -155,6 +187,15 @@ mms_status mms_folder_checkpoints(const char *path, int64_t **steps, int64_t *co
     qsort(*steps, (size_t)*count, sizeof **steps, descending);
   }
   return status;
+}
+
+void mms_folder_put_aside(const char *path, int64_t step) {
+  char *name = NULL, *aside = NULL;
+  if (mms_format_text(&name, NULL, "%s/checkpoint-%lld.h5", path, (long long)step) == MMS_OK &&
+      mms_format_text(&aside, NULL, "%s.damaged", name) == MMS_OK)
+    rename(name, aside);
+  free(name);
+  free(aside);
 }
 
 void mms_folder_prune(const char *path, int64_t keep) {

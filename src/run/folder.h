@@ -16,16 +16,25 @@ typedef struct mms_folder {
  * not writable. */
 mms_status mms_folder_check(const char *path, mms_error *error);
 
-/* Make the folder (and its parents) where missing, see that files can be made in it, and lock
- * it. The lock is a POSIX record lock: the system drops it when its process ends, however it
- * ends, and NFS and Lustre honour it between nodes. `fresh`: what is there is renamed to
+/* May `path` (NULL: not given) stand in for the output folder at the end? MMS_ERR_INPUT: not there, a file,
+ * not writable. */
+mms_status mms_folder_check_fallback(const char *path, mms_error *error);
+
+/* Make the folder (and its parents) where missing, see that files can be made in it, lock it, and remove the
+ * unfinished files of a run that was killed while it wrote. The lock is a POSIX record lock: the system drops it when
+ * its process ends, however it ends, and NFS and Lustre honour it between nodes. `fresh`: what is there is renamed to
  * PATH.old-N first; *aside (freed with free(), NULL if nothing was there) says where.
  * MMS_ERR_INPUT: a file stands there, it is not writable, or another run works in it. */
 mms_status mms_folder_open(mms_folder *folder, const char *path, bool fresh, char **aside, mms_error *error);
 void mms_folder_close(mms_folder *folder);
 
-/* The steps of the `checkpoint-STEP.h5` files there, descending; *steps freed with free(). */
+/* The steps of the `checkpoint-STEP.h5` files there, descending; *steps freed with free(). MMS_ERR_INPUT: the folder
+ * cannot be opened; MMS_ERR_SYSTEM: not read to its end. */
 mms_status mms_folder_checkpoints(const char *path, int64_t **steps, int64_t *count, mms_error *error);
+
+/* A damaged checkpoint becomes `checkpoint-STEP.h5.damaged`, or pruning would count it among the newest and remove a
+ * good one for it. A failure to rename is not an error. */
+void mms_folder_put_aside(const char *path, int64_t step);
 
 /* Remove all but the newest `keep` checkpoints; failures to remove are not errors. */
 void mms_folder_prune(const char *path, int64_t keep);

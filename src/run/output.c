@@ -243,6 +243,7 @@ mms_status mms_session_rescue(mms_session *session, mms_status status, mms_error
   mms_team_broadcast(request->team, name, sizeof name, 0);
   mms_error second = mms_error_none();
   const mms_error first = error != NULL ? *error : mms_error_none();
+  if (status == MMS_ERR_INPUT) status = MMS_ERR_SYSTEM; /* the folder was good at the start: not the user's input */
   if (name[0] != '\0' && write_file(session, folder, name, write_samples_into, true, &second) == MMS_OK)
     return mms_fail(error, status, "%.900s; the finished result was written to %.500s/%s instead", first.message,
                     folder, name);

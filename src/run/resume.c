@@ -3,6 +3,7 @@
 
 #include "mmsold/base/memory.h"
 #include "run/compatible.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,10 @@ static mms_status look_at_samples(const mms_run_request *request, const char *pa
                                   mms_error *error) {
   struct stat info;
   *there = false;
-  if (stat(path, &info) != 0) return MMS_OK;
+  if (stat(path, &info) != 0) {
+    if (errno == ENOENT) return MMS_OK;
+    return mms_fail(error, MMS_ERR_SYSTEM, "%s: cannot be looked at: %s", path, strerror(errno));
+  }
   mms_h5 *file = NULL;
   char *then = NULL;
   int64_t complete = 0;
@@ -21,6 +25,7 @@ static mms_status look_at_samples(const mms_run_request *request, const char *pa
   if (status == MMS_OK) status = mms_h5_read_int(file, "/", "complete", &complete, error);
   if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", step, error);
   mms_h5_close(&file);
+  if (status == MMS_OK) status = mms_h5_check_digest(NULL, path, error);
   if (status != MMS_OK) {
     free(then);
     return mms_fail_within(error, "output.directory holds a samples.h5 that is not a whole result of ours and would be "
@@ -118,6 +123,7 @@ mms_status mms_resume_read(mms_session *session, mms_error *error) {
   if (status != MMS_OK) return status;
   mms_team_broadcast(team, &count, sizeof count, 0);
   bool foreign = false, resumed = false;
+  int64_t damaged = 0; /* the first so many are */
   for (int64_t i = 0; i < count && !resumed && !foreign; i++) {
     int64_t step = mms_team_rank(team) == 0 ? steps[i] : 0;
     mms_team_broadcast(team, &step, sizeof step, 0);
@@ -132,8 +138,10 @@ mms_status mms_resume_read(mms_session *session, mms_error *error) {
                    (long long)session->request->sampler.steps);
     else if (!foreign && path != NULL)
       mms_log_warn(session->request->log, "the checkpoint %s is damaged and passed over (%s)", path, error->message);
+    if (!resumed && !foreign && status == MMS_ERR_INPUT && damaged == i) damaged = i + 1;
     free(path);
   }
+  for (int64_t i = 0; resumed && steps != NULL && i < damaged; i++) mms_folder_put_aside(directory, steps[i]);
   free(steps);
   if (resumed || foreign) return status;
   return mms_fail(error, MMS_ERR_INPUT,

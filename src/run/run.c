@@ -22,11 +22,17 @@ typedef struct schedule {
   bool stop;
 } schedule;
 
+/* What a first checkpoint is taken to cost before one has been measured: a slow shared file system. */
+static const double assumed_bytes_per_second = 50e6;
+
 /* Will another step, a checkpoint and the samples still fit before the time limit? Twice the
  * longest step and three times the last write stand for what has not been measured. */
 static bool time_is_up(const mms_session *session, double now) {
   const double limit = session->request->max_hours * 3600.0;
-  const double margin = 2.0 * session->timing.longest_step + 3.0 * session->timing.last_checkpoint + 2.0;
+  const double bytes = 8.0 * (double)session->request->sampler.particles * (double)session->training.dim;
+  const double write =
+      session->timing.last_checkpoint > 0.0 ? session->timing.last_checkpoint : bytes / assumed_bytes_per_second;
+  const double margin = 2.0 * session->timing.longest_step + 3.0 * write + 2.0;
   return limit > 0.0 && now - session->started + margin >= limit;
 }
 
@@ -69,6 +75,24 @@ static void count_time(mms_run_timing *timing, const mms_step_report *report, do
   if (seconds > timing->longest_step) timing->longest_step = seconds;
 }
 
+/* A stop was asked for and its checkpoint could not be written: there is nothing left but to say so. */
+static mms_status stopped_without_checkpoint(const mms_session *session, mms_status status, mms_error *error) {
+  mms_fail_within(error,
+                  "stopped at step %lld, and no checkpoint could be written: the same command goes on from the one "
+                  "before, if there is one",
+                  (long long)mms_dynamics_steps_done(session->dynamics));
+  return status == MMS_ERR_INPUT ? MMS_ERR_SYSTEM : status; /* the folder was good at the start */
+}
+
+/* A picture on the way. One that cannot be written is a warning: the run is worth more. */
+static void snapshot(mms_session *session, int64_t step) {
+  char name[64];
+  mms_error error = mms_error_none();
+  snprintf(name, sizeof name, "snapshot-%lld.h5", (long long)step);
+  if (mms_session_write_samples(session, name, true, &error) != MMS_OK)
+    mms_log_warn(session->request->log, "%s was not written, the run goes on without it: %s", name, error.message);
+}
+
 /* Step to the end, or to an orderly stop (MMS_STOPPED, with a checkpoint behind it). */
 static mms_status advance(mms_session *session, mms_error *error) {
   const mms_run_request *request = session->request;
@@ -89,14 +113,10 @@ static mms_status advance(mms_session *session, mms_error *error) {
     count_time(&session->timing, &report, mms_clock_seconds() - now);
     if (report.stop && step < steps) {
       status = mms_session_write_checkpoint(session, error);
-      return status == MMS_OK ? MMS_STOPPED : status;
+      return status == MMS_OK ? MMS_STOPPED : stopped_without_checkpoint(session, status, error);
     }
     if (report.checkpoint && step < steps) checkpoint(session, &when);
-    if (snapshot_every > 0 && step % snapshot_every == 0 && step < steps) {
-      char name[64];
-      snprintf(name, sizeof name, "snapshot-%lld.h5", (long long)step);
-      status = mms_session_write_samples(session, name, true, error);
-    }
+    if (snapshot_every > 0 && step % snapshot_every == 0 && step < steps) snapshot(session, step);
     mms_session_progress(session, &report, mms_clock_seconds(), &when.last_shown);
   }
   return status;
@@ -132,7 +152,9 @@ static mms_status open_folder(mms_session *session, const mms_run_request *reque
   mms_status status = MMS_OK;
   if (mms_team_rank(request->team) == 0) {
     char *aside = NULL;
-    status = mms_folder_open(&session->folder, request->output.directory, request->fresh, &aside, error);
+    status = mms_folder_check_fallback(request->output.fallback, error);
+    if (status == MMS_OK)
+      status = mms_folder_open(&session->folder, request->output.directory, request->fresh, &aside, error);
     if (status == MMS_OK && aside != NULL) mms_log_info(request->log, "the old output is kept in %s", aside);
     free(aside);
     if (status == MMS_OK) status = mms_resume_look(request, found, error);
@@ -161,16 +183,17 @@ mms_status mms_run(const mms_run_request *request, mms_error *error) {
   if (status != MMS_OK) return status;
   mms_session session = {.folder = {.lock = -1}};
   mms_found found = MMS_FOUND_NOTHING;
+  mms_signals_begin(); /* from here on, so that one that comes early is not lost or the end */
   status = open_folder(&session, request, &found, error);
   if (status != MMS_OK || found == MMS_FOUND_FINISHED) {
     if (status == MMS_OK)
       mms_log_info(request->log, "%s/samples.h5 is finished (%lld steps): nothing to do; --fresh starts over",
                    request->output.directory, (long long)request->sampler.steps);
     mms_folder_close(&session.folder);
+    mms_signals_end();
     return status;
   }
   const mms_folder folder = session.folder;
-  mms_signals_begin();
   status = mms_session_open(&session, request, error);
   session.folder = folder;
   if (status == MMS_OK) status = begin(&session, found, error);
@@ -191,7 +214,10 @@ mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *
   *plan = NULL;
   mms_session session = {.folder = {.lock = -1}};
   mms_status status = MMS_OK;
-  if (mms_team_rank(request->team) == 0) status = mms_folder_check(request->output.directory, error);
+  if (mms_team_rank(request->team) == 0) {
+    status = mms_folder_check(request->output.directory, error);
+    if (status == MMS_OK) status = mms_folder_check_fallback(request->output.fallback, error);
+  }
   status = mms_team_agree(request->team, status, error);
   if (status == MMS_OK) status = mms_session_open(&session, request, error);
   char *text = NULL;

@@ -42,8 +42,8 @@ void mms_session_warn(const mms_session *session);
 mms_status mms_session_write_samples(mms_session *session, const char *name, bool complete, mms_error *error);
 mms_status mms_session_write_checkpoint(mms_session *session, mms_error *error);
 /* The output folder did not take the final samples (`status` and `error` say why): write them into
- * output.fallback, under a name that is free there. Returns `status` with where the result is now added to the
- * message. Collective; agreed. */
+ * output.fallback, under a name that is free there. Returns `status` (MMS_ERR_SYSTEM for
+ * MMS_ERR_INPUT) with where the result is now added to the message. Collective; agreed. */
 mms_status mms_session_rescue(mms_session *session, mms_status status, mms_error *error);
 
 /* What an output folder holds for this request. */

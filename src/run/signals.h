@@ -1,7 +1,8 @@
 /* Signals that ask for something in order. Private to run/.
  *
- * USR1: checkpoint and go on. USR2, TERM, INT: checkpoint and stop; TERM or INT a second time ends
- * the process at once. A handler only sets a flag (the one piece of global state here: a signal
+ * USR1: checkpoint and go on. USR2, TERM, INT: checkpoint and stop; TERM or INT a second time
+ * (half a second later or more) ends the process at once. XFSZ, sent where a file would outgrow its limit, is
+ * ignored: the write fails instead. A handler only sets a flag (the one piece of global state here: a signal
  * handler has no other place); the flags travel in the step's all-reduce, so a signal to one
  * rank reaches all at the same step. */
 #ifndef RUN_SIGNALS_H

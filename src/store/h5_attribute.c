@@ -14,6 +14,8 @@ static mms_status fail_attribute(const mms_h5 *file, const char *object, const c
 /* Write one scalar attribute of `type`, in the file as in memory. Every rank the same value. */
 static mms_status put(mms_h5 *file, const char *object, const char *name, hid_t type, const void *value,
                       mms_error *error) {
+  mms_status room = mms_h5_reserve(file, type >= 0 ? (int64_t)H5Tget_size(type) : 0, 0, error);
+  if (room != MMS_OK) return room;
   hid_t target = H5Oopen(file->id, object, H5P_DEFAULT);
   hid_t space = H5Screate(H5S_SCALAR);
   hid_t attribute = -1;

@@ -60,6 +60,7 @@ static hid_t access_list(const mms_team *team) {
 }
 
 static void forget(mms_h5 **file) {
+  mms_h5_forget_written(*file);
   free((*file)->path);
   free((*file)->partial);
   free(*file);
@@ -90,19 +91,26 @@ mms_status mms_h5_create(mms_h5 **file, const mms_team *team, const char *path, 
   *file = NULL;
   mms_h5 alone = {.team = team};
   mms_status status = new_file(file, team, path, true, error);
-  if (status == MMS_OK && mms_h5_leads(&alone)) status = clear_target(*file, error);
+  if (status == MMS_OK && mms_h5_leads(&alone)) {
+    status = clear_target(*file, error);
+    if (status == MMS_OK) status = mms_h5_begin_file(*file, error);
+  }
   status = mms_h5_agree(&alone, status, error);
   if (status == MMS_OK) {
     hid_t access = access_list(team);
-    hid_t creation = H5Pcreate(H5P_FILE_CREATE);
-    if (access >= 0 && creation >= 0 && H5Pset_obj_track_times(creation, 0) >= 0)
-      (*file)->id = H5Fcreate((*file)->partial, H5F_ACC_TRUNC, creation, access);
-    if ((*file)->id < 0) status = mms_h5_fail(*file, NULL, "the file cannot be made", error);
+    status =
+        mms_h5_agree(&alone, access < 0 ? mms_h5_fail(*file, NULL, "the file cannot be made", error) : MMS_OK, error);
+    if (status == MMS_OK) {
+      (*file)->id = H5Fopen((*file)->partial, H5F_ACC_RDWR, access);
+      if ((*file)->id < 0) status = mms_h5_fail(*file, NULL, "the file cannot be made", error);
+      status = mms_h5_agree(&alone, status, error);
+    }
     if (access >= 0) H5Pclose(access);
-    if (creation >= 0) H5Pclose(creation);
-    status = mms_h5_agree(&alone, status, error);
   }
-  if (status != MMS_OK && *file != NULL) forget(file);
+  if (status != MMS_OK && *file != NULL) {
+    if ((*file)->partial != NULL && mms_h5_leads(&alone)) unlink((*file)->partial); /* what was begun is no use */
+    forget(file);
+  }
   return status;
 }
 
@@ -150,7 +158,9 @@ mms_status mms_h5_commit(mms_h5 **file, mms_error *error) {
   if (H5Fflush(done->id, H5F_SCOPE_GLOBAL) < 0) status = mms_h5_fail(done, NULL, "could not be written out", error);
   if (H5Fclose(done->id) < 0 && status == MMS_OK) status = mms_h5_fail(done, NULL, "could not be closed", error);
   status = mms_h5_agree(done, status, error);
+  if (status == MMS_OK) status = mms_h5_agree(done, mms_h5_leads(done) ? mms_h5_trim(done, error) : MMS_OK, error);
   if (status == MMS_OK) status = mms_digest_append(done->team, done->partial, error);
+  if (status == MMS_OK) status = mms_h5_reread(done, error);
   if (mms_h5_leads(done)) {
     if (status == MMS_OK) status = mms_file_publish(done->partial, done->path, error);
     if (status != MMS_OK) unlink(done->partial);

@@ -5,6 +5,8 @@
 #include "mmsold/store/h5.h"
 #include <hdf5.h>
 
+typedef struct mms_h5_written mms_h5_written; /* a dataset, this rank's rows of it and their checksum */
+
 struct mms_h5 {
   hid_t id;
   const mms_team *team; /* NULL: this process alone, without the MPI file driver */
@@ -12,6 +14,8 @@ struct mms_h5 {
   int64_t bytes; /* of the file, when reading: nothing in it is larger */
   char *path;
   char *partial; /* NULL when reading */
+  mms_h5_written *written;
+  int64_t reserved; /* bytes of the disk that are surely its own; known on rank 0 only */
 };
 
 /* This rank's status as the team's (its own where there is no team). Collective. */
@@ -43,6 +47,27 @@ void mms_h5_dataset_close(mms_h5_dataset *dataset);
 
 /* Select rows first … first + count − 1 of `space` (a dataset's dataspace). False where HDF5 refuses. */
 bool mms_h5_select_rows(const mms_h5_dataset *dataset, hid_t space, int64_t first, int64_t count);
+
+/* Make `partial`, an HDF5 file with nothing in it yet and room for little. For rank 0; Local. */
+mms_status mms_h5_begin_file(mms_h5 *file, mms_error *error);
+/* Room for one more object of `bytes` bytes in so many chunks; call it before HDF5 makes that. MMS_ERR_SYSTEM where
+ * there is none. Collective; agreed. */
+mms_status mms_h5_reserve(mms_h5 *file, int64_t bytes, int64_t chunks, mms_error *error);
+
+/* Give back the room that the closed file `partial` did not need. For rank 0; Local. */
+mms_status mms_h5_trim(mms_h5 *file, mms_error *error);
+
+/* CRC-32 carried on over `count` bytes; begins at 0. Local. */
+uint32_t mms_h5_crc(uint32_t crc, const void *bytes, int64_t count);
+
+/* Remember that this rank wrote these rows, with that checksum of their bytes in `type`. Local. */
+mms_status mms_h5_note_written(mms_h5 *file, const char *name, hid_t type, int64_t first_row, int64_t n_local,
+                               uint32_t crc, mms_error *error);
+void mms_h5_forget_written(mms_h5 *file);
+
+/* Read back what each rank wrote into the closed file `partial`; MMS_ERR_SYSTEM where it is not there as
+ * written. Collective; agreed. */
+mms_status mms_h5_reread(mms_h5 *file, mms_error *error);
 
 /* "float64", "int32", "text", "compound", … into `out`. */
 void mms_h5_type_name(hid_t type, char *out, size_t size);

@@ -47,15 +47,23 @@ mms_status mms_h5_make_groups(mms_h5 *file, const char *name, bool whole, mms_er
 }
 
 mms_status mms_h5_group(mms_h5 *file, const char *name, mms_error *error) {
+  mms_status status = mms_h5_reserve(file, 0, 0, error);
+  if (status != MMS_OK) return status;
   return mms_h5_agree(file, mms_h5_make_groups(file, name, true, error), error);
 }
 
 /* Chunks of whole rows, or of part of a row where a row alone is larger; never larger than the dataset. */
-static bool set_chunks(hid_t creation, int rank, int64_t rows, int64_t cols, int64_t size) {
+static void chunk_shape(hsize_t chunk[2], int64_t rows, int64_t cols, int64_t size) {
   int64_t wide = cols < CHUNK_BYTES / size ? cols : CHUNK_BYTES / size;
   int64_t high = CHUNK_BYTES / (wide * size);
   if (high > rows) high = rows;
-  hsize_t chunk[2] = {(hsize_t)high, (hsize_t)wide};
+  chunk[0] = (hsize_t)high;
+  chunk[1] = (hsize_t)wide;
+}
+
+static bool set_chunks(hid_t creation, int rank, int64_t rows, int64_t cols, int64_t size) {
+  hsize_t chunk[2];
+  chunk_shape(chunk, rows, cols, size);
   return H5Pset_chunk(creation, rank, chunk) >= 0 && H5Pset_fletcher32(creation) >= 0;
 }
 
@@ -91,6 +99,17 @@ static bool set_labels(hid_t dataset, int rank, const char *row_label, const cha
   if (space >= 0) H5Sclose(space);
   if (type >= 0) H5Tclose(type);
   return good;
+}
+
+/* Room for a dataset's chunks, all of them whole, before it is made. Collective; agreed. */
+static mms_status reserve(mms_h5 *file, mms_h5_type type, int64_t rows, int64_t cols, mms_error *error) {
+  const int64_t bytes = rows * cols * type_bytes(type);
+  if (bytes == 0) return mms_h5_reserve(file, 0, 0, error);
+  hsize_t chunk[2];
+  chunk_shape(chunk, rows, cols, type_bytes(type));
+  const int64_t high = (int64_t)chunk[0], wide = (int64_t)chunk[1];
+  const int64_t chunks = (rows + high - 1) / high * ((cols + wide - 1) / wide);
+  return mms_h5_reserve(file, chunks * high * wide * type_bytes(type), chunks, error);
 }
 
 /* Make the dataset, parents first. Every rank does the same; negative after a failure. */
@@ -188,6 +207,7 @@ static mms_status write_pieces(mms_h5 *file, const char *name, const mms_h5_data
   if (status == MMS_OK) status = mms_allocate(&stored, room, (size_t)type_bytes(type), "a piece of a dataset", error);
   status = mms_h5_agree(file, status, error);
   int64_t pieces = most_of(file, (n_local + at_once - 1) / at_once);
+  uint32_t crc = 0;
   for (int64_t p = 0; p < pieces && status == MMS_OK; p++) {
     int64_t from = p * at_once < n_local ? p * at_once : n_local;
     int64_t count = n_local - from < at_once ? n_local - from : at_once;
@@ -199,7 +219,11 @@ static mms_status write_pieces(mms_h5 *file, const char *name, const mms_h5_data
     if (!transfer(file, dataset, file_type(type), first_row + from, count, stored))
       status = mms_h5_fail(file, name, "writing failed; is the disk full?", error);
     status = mms_h5_agree(file, status, error);
+    crc = mms_h5_crc(crc, stored, count * dataset->cols * type_bytes(type));
   }
+  if (status == MMS_OK)
+    status =
+        mms_h5_agree(file, mms_h5_note_written(file, name, file_type(type), first_row, n_local, crc, error), error);
   free(values);
   free(stored);
   return status;
@@ -210,6 +234,7 @@ mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type
                                 void *context, const char *description, const char *row_label, const char *col_label,
                                 mms_error *error) {
   mms_status status = check_shares(file, name, rows, cols, first_row, n_local, error);
+  if (status == MMS_OK) status = reserve(file, type, rows, cols, error);
   if (status != MMS_OK) return status;
   mms_h5_dataset dataset = {.id = -1, .rank = 2, .dims = {rows, cols}, .rows = rows, .cols = cols};
   dataset.id = make_dataset(file, name, type, 2, rows, cols, error);
@@ -270,6 +295,7 @@ mms_status mms_h5_write_array(mms_h5 *file, const char *name, mms_h5_type type, 
   else if (status == MMS_OK)
     memcpy(stored, same, (size_t)items * 8);
   status = mms_h5_agree(file, status, error);
+  if (status == MMS_OK) status = reserve(file, type, rows, cols, error);
   mms_h5_dataset dataset = {.id = -1, .rank = rank, .dims = {rows, cols}, .rows = rows, .cols = cols};
   if (status == MMS_OK) {
     dataset.id = make_dataset(file, name, type, rank, rows, cols, error);
@@ -284,6 +310,9 @@ mms_status mms_h5_write_array(mms_h5 *file, const char *name, mms_h5_type type, 
     int64_t mine = rank == 0 || mms_h5_leads(file) ? rows : 0;
     if (!transfer(file, &dataset, file_type(type), 0, mine, stored))
       status = mms_h5_fail(file, name, "writing failed; is the disk full?", error);
+    else
+      status = mms_h5_note_written(file, name, file_type(type), 0, mine,
+                                   mms_h5_crc(0, stored, mine * cols * type_bytes(type)), error);
     status = mms_h5_agree(file, status, error);
   }
   mms_h5_dataset_close(&dataset);

@@ -52,7 +52,8 @@ mms_status mms_h5_attribute_int(mms_h5 *file, const char *object, const char *na
 mms_status mms_h5_attribute_uint(mms_h5 *file, const char *object, const char *name, uint64_t value, mms_error *error);
 mms_status mms_h5_attribute_double(mms_h5 *file, const char *object, const char *name, double value, mms_error *error);
 
-/* Close, fsync, rename to the final name, fsync the folder. Collective; agreed; sets *file to NULL. */
+/* Close, append the digest, fsync, read back what every rank wrote, rename to the final name, fsync the folder.
+ * Collective; agreed; sets *file to NULL. On failure nothing stands under the final name that did not before. */
 mms_status mms_h5_commit(mms_h5 **file, mms_error *error);
 /* Close and remove the temporary file (writing failed), or just close a file open for reading. Collective. */
 void mms_h5_close(mms_h5 **file);

@@ -129,6 +129,7 @@ static void a_stale_partial_file_is_replaced(void **state) {
   write_file(50, 8, 8);
   check_file(50);
   assert_int_not_equal(access(partial, F_OK), 0);
+  mms_team_barrier(team); /* rank 0 makes the next one */
 }
 
 /* Every rank has the same status and, but for who speaks, the same words. */
@@ -161,6 +162,7 @@ static void refusals_are_agreed_on(void **state) {
   mms_h5_close(&file);
   mms_team_barrier(team);
   assert_int_not_equal(access(partial, F_OK), 0);
+  mms_team_barrier(team); /* rank 0 makes the next one */
 }
 
 /* A damaged chunk is met by one rank only; all say so and nobody waits for ever. */
