@@ -40,6 +40,37 @@ static void parents_are_made(void **state) {
   mms_folder_close(&folder);
 }
 
+static void what_a_killed_run_left_half_written_is_swept(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  mms_folder folder;
+  char *aside = NULL;
+  assert_int_equal(mkdir("swept", 0777), 0);
+  touch("swept/checkpoint-7.h5.partial");
+  touch("swept/samples.h5.partial");
+  touch("swept/checkpoint-7.h5");
+  touch("swept/mine.h5.partial");
+  expect_ok(mms_folder_open(&folder, "swept", false, &aside, &error), &error);
+  assert_int_not_equal(access("swept/checkpoint-7.h5.partial", F_OK), 0);
+  assert_int_not_equal(access("swept/samples.h5.partial", F_OK), 0);
+  assert_int_equal(access("swept/checkpoint-7.h5", F_OK), 0);
+  assert_int_equal(access("swept/mine.h5.partial", F_OK), 0); /* not of a run */
+  mms_folder_put_aside("swept", 7);
+  assert_int_not_equal(access("swept/checkpoint-7.h5", F_OK), 0);
+  assert_int_equal(access("swept/checkpoint-7.h5.damaged", F_OK), 0);
+  mms_folder_close(&folder);
+}
+
+static void a_fallback_must_be_a_folder(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  touch("no-folder");
+  expect_ok(mms_folder_check_fallback(NULL, &error), &error);
+  expect_ok(mms_folder_check_fallback(".", &error), &error);
+  expect_refused(mms_folder_check_fallback("nowhere", &error), MMS_ERR_INPUT, &error, "nowhere");
+  expect_refused(mms_folder_check_fallback("no-folder", &error), MMS_ERR_INPUT, &error, "is a file");
+}
+
 static void a_file_in_the_way_is_refused(void **state) {
   (void)state;
   mms_error error = mms_error_none();
@@ -116,6 +147,8 @@ static void only_the_newest_checkpoints_stay(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(parents_are_made),
+      cmocka_unit_test(what_a_killed_run_left_half_written_is_swept),
+      cmocka_unit_test(a_fallback_must_be_a_folder),
       cmocka_unit_test(a_file_in_the_way_is_refused),
       cmocka_unit_test(a_second_run_is_refused),
       cmocka_unit_test(fresh_keeps_the_old_output_aside),
