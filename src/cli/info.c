@@ -17,8 +17,10 @@ static mms_status read_magic(const char *path, char magic[8], mms_error *error) 
   struct stat about;
   FILE *file = NULL;
   memset(magic, 0, 8);
-  if (stat(path, &about) != 0 || (S_ISDIR(about.st_mode) && (errno = EISDIR) != 0) ||
-      (file = fopen(path, "rb")) == NULL)
+  const bool there = stat(path, &about) == 0;
+  if (there && !S_ISDIR(about.st_mode) && !S_ISREG(about.st_mode)) /* opening a pipe would wait for a writer */
+    return mms_fail(error, MMS_ERR_INPUT, "%s: is not a regular file", path);
+  if (!there || (S_ISDIR(about.st_mode) && (errno = EISDIR) != 0) || (file = fopen(path, "rb")) == NULL)
     return mms_fail(error, MMS_ERR_INPUT, "%s cannot be read: %s", path, strerror(errno));
   size_t length = fread(magic, 1, 8, file);
   bool failed = ferror(file) != 0;

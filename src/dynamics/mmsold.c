@@ -193,12 +193,12 @@ static int64_t find_culprit(const langevin *self, int *kind, double *size) {
   *size = 0.0;
   for (int64_t i = 0; i < mms_blocks_rows(blocks, self->bad_block); i++) {
     const double *y = self->base.ensemble.y + (offset + i) * d, *w = self->w + (offset + i) * d;
-    double square = 0.0;
-    for (int64_t k = 0; k < d; k++) square += w[k] * w[k];
+    double length = 0.0; /* by hypot: the squares of what is refused here may overflow */
+    for (int64_t k = 0; k < d; k++) length = hypot(length, w[k]);
     *kind = !on_the_map(d, y) ? BAD_POSITION : !all_finite(d, w) ? BAD_INCREMENT : LARGE_INCREMENT;
     if (*kind != LARGE_INCREMENT) return first + i;
-    if (sqrt(square) > *size) {
-      *size = sqrt(square);
+    if (length > *size) {
+      *size = length;
       worst = i;
     }
   }

@@ -3,10 +3,33 @@
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include "mmsold/base/version.h"
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* `precision: single` against the size of the data, before the work and not after it. A set with the target's moments
+ * has an entry as far from its mean as a standard deviation, and none where all numbers would round to zero says
+ * anything. Where a transform stands between, only the mean is looked at. The same on every rank; Local. */
+static mms_status check_precision(const mms_session *session, mms_error *error) {
+  const mms_target *target = mms_dynamics_target(session->dynamics);
+  const mms_transform *transform = &session->training.transform;
+  if (session->request->output.precision != MMS_PRECISION_SINGLE) return MMS_OK;
+  double largest = 0.0;
+  const double *mean = transform->identity ? target->mean.data : transform->offset.data;
+  for (int64_t k = 0; k < transform->data_dim; k++) {
+    largest = fmax(largest, fabs(mean[k]));
+    if (transform->identity) largest = fmax(largest, sqrt(target->covariance.data[k * target->dim + k]));
+  }
+  const bool vanishes = transform->identity && largest < (double)FLT_MIN;
+  if (largest <= (double)FLT_MAX && !vanishes) return MMS_OK;
+  return mms_fail(error, MMS_ERR_INPUT,
+                  "output.precision: single cannot hold samples of size %.3g (its range is 1e-38 to 3e38): give "
+                  "output.precision: double, or rescale the data",
+                  largest);
+}
 
 mms_status mms_session_open(mms_session *session, const mms_run_request *request, mms_error *error) {
   *session = (mms_session){.request = request, .folder = {.lock = -1}, .started = mms_clock_seconds()};
@@ -20,7 +43,9 @@ mms_status mms_session_open(mms_session *session, const mms_run_request *request
       .team = request->team, .training = &session->training, .score = request->score, .sampler = request->sampler};
   status = mms_dynamics_create(&session->dynamics, &context, error);
   if (status != MMS_OK) return status;
-  status = mms_trace_create(&session->trace, request->sampler.steps, request->output.trace_every, error);
+  status = check_precision(session, error);
+  if (status == MMS_OK)
+    status = mms_trace_create(&session->trace, request->sampler.steps, request->output.trace_every, error);
   return mms_team_agree(request->team, status, error);
 }
 

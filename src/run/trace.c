@@ -15,11 +15,11 @@ static const struct {
 
 mms_status mms_trace_create(mms_trace *trace, int64_t steps, int64_t every, mms_error *error) {
   *trace = (mms_trace){.every = every, .capacity = every > 0 ? steps / every + 1 : 0};
+  const char *what = "the trace (a larger output.trace_every makes it shorter, 0 leaves it out)";
   void *memory = NULL;
-  mms_status status = mms_allocate(&memory, trace->capacity, sizeof(int64_t), "the trace", error);
+  mms_status status = mms_allocate(&memory, trace->capacity, sizeof(int64_t), what, error);
   trace->steps = memory;
-  if (status == MMS_OK)
-    status = mms_allocate_doubles(&trace->values, trace->capacity * MMS_TRACE_COLUMNS, "the trace", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&trace->values, trace->capacity * MMS_TRACE_COLUMNS, what, error);
   if (status != MMS_OK) mms_trace_free(trace);
   return status;
 }

@@ -76,11 +76,12 @@ static mms_status crc_of_file(const mms_team *team, int file, const char *path, 
   return status;
 }
 
-/* Open and measure a file on this rank. */
+/* Open and measure a file on this rank. O_NONBLOCK: a pipe of that name is refused, not waited for. */
 static mms_status open_file(const char *path, int flags, int *file, int64_t *length, mms_error *error) {
   struct stat info;
-  *file = open(path, flags | O_CLOEXEC);
+  *file = open(path, flags | O_CLOEXEC | O_NONBLOCK);
   if (*file < 0 || fstat(*file, &info) != 0) return mms_fail(error, MMS_ERR_SYSTEM, "%s: %s", path, strerror(errno));
+  if (!S_ISREG(info.st_mode)) return mms_fail(error, MMS_ERR_INPUT, "%s: is not a regular file", path);
   *length = info.st_size;
   return MMS_OK;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef enum file_kind { KIND_NPY, KIND_H5, KIND_IDX } file_kind;
 
@@ -42,9 +43,12 @@ static bool by_suffix(const char *name, file_kind *kind) {
   return false;
 }
 
-/* *there: can the file be opened at all? */
+/* *there: can the file be opened at all? Only a regular one is: opening a pipe would wait for a writer. */
 static bool by_content(const char *name, file_kind *kind, bool *there) {
   char start[8] = {0};
+  struct stat about;
+  *there = stat(name, &about) == 0;
+  if (!*there || !S_ISREG(about.st_mode)) return false;
   FILE *stream = fopen(name, "rb");
   *there = stream != NULL;
   if (stream == NULL) return false;
@@ -57,6 +61,10 @@ static bool by_content(const char *name, file_kind *kind, bool *there) {
 }
 
 static mms_status refuse_unknown(const char *name, bool there, mms_error *error) {
+  struct stat about;
+  if (there && stat(name, &about) == 0 && !S_ISREG(about.st_mode))
+    return mms_fail(error, MMS_ERR_INPUT, "%s: is %s", name,
+                    S_ISDIR(about.st_mode) ? "a folder; name a file in it" : "not a regular file");
   const char *accepted = "accepted are FILE.npy, FILE.h5 or FILE.h5:/dataset, IDX files (plain or .gz), and the "
                          "generators";
   if (there)

@@ -16,6 +16,7 @@ np.save("complex.npy", x.astype(complex)); np.save("text.npy", np.array(["a", "b
 np.save("empty.npy", np.zeros((0, 4))); np.save("one.npy", x[:1])
 same = np.repeat(x[:3], 10, axis=0); np.save("duplicates.npy", same)
 flat = x.copy(); flat[:, 2] = 7; np.save("constant.npy", flat); np.save("huge.npy", flat * 1e9)
+np.save("far.npy", x * 1e100); np.save("farther.npy", x * 1e200); np.save("tiny.npy", x * 1e-100)
 open("cut.npy", "wb").write(open("good.npy", "rb").read()[:-100])
 open("noise.npy", "wb").write(bytes(range(256)))
 images = struct.pack(">IIII", 0x803, 3, 2, 2) + bytes(range(12))
@@ -75,6 +76,23 @@ refused 'bandwith.*bandwidth' --score.bandwith=0.1
 refused 'nearest.*remainder' --training.count=20 --score.backend=neighbours --score.nearest=15 --score.remainder=6
 refused 'particles = 4' --sampler.particles=4
 refused 'singular|bandwidth' --training.source=huge.npy --score.bandwidth=1e-6
+# beyond what single precision holds: said before the steps, and done with double
+refused 'output.precision: double' --training.source=far.npy --score.bandwidth=1e99
+refused 'output.precision: double' --training.source=tiny.npy --score.bandwidth=1e-101
+expect_exit 0 'finished' run_ranks 2 run c.yaml --training.source=far.npy --score.bandwidth=1e99 \
+  --output.precision=double --output.directory=far
+expect_exit 2 'row 0, column 0.*rescale' run_ranks 1 compare farther.npy farther.npy
+expect_exit 1 'output.trace_every' run_ranks 2 run c.yaml --sampler.steps=1099511627775 --output.trace_every=1 \
+  --output.directory=never
+expect_exit 1 'increment of particle [0-9]+ is [1-9]' run_ranks 2 run c.yaml --sampler.step_size=1e300 \
+  --output.directory=unstable
+# a pipe is refused, not waited for
+mkfifo pipe pipe.npy && mkdir piped && mkfifo piped/checkpoint-1.h5
+refused 'pipe: is not a regular file' --training.source=pipe
+refused 'pipe.npy: is not a regular file' --training.source=pipe.npy
+expect_exit 2 'checkpoints' run_ranks 2 run c.yaml --output.directory=piped
+expect_exit 2 'pipe: is not a regular file' run_ranks 1 info pipe
+expect_exit 2 'pipe: is not a regular file' run_ranks 1 compare pipe good.npy
 # the output folder
 echo keep > file
 for ranks in 1 3; do
