@@ -20,13 +20,14 @@ install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${C
 set_target_properties(mmsold PROPERTIES VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 
-# find_package(mmsold): a static library hands its own needs on, so the package file finds them again.
+# find_package(mmsold): a static library hands its own needs on, so the package file finds them again. Not at the top of
+# the build folder: find_package looks there for each folder of PATH, and only an installed package is whole.
 get_target_property(mmsold_type mmsold TYPE)
 install(EXPORT mmsoldTargets NAMESPACE mmsold:: DESTINATION ${mmsold_package_dir})
-configure_package_config_file(${CMAKE_SOURCE_DIR}/src/mmsoldConfig.cmake.in ${CMAKE_BINARY_DIR}/mmsoldConfig.cmake
+configure_package_config_file(${CMAKE_SOURCE_DIR}/src/mmsoldConfig.cmake.in ${CMAKE_BINARY_DIR}/package/mmsoldConfig.cmake
                               INSTALL_DESTINATION ${mmsold_package_dir})
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/mmsoldConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/mmsoldConfig.cmake ${CMAKE_BINARY_DIR}/mmsoldConfigVersion.cmake
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/package/mmsoldConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/package/mmsoldConfig.cmake ${CMAKE_BINARY_DIR}/package/mmsoldConfigVersion.cmake
         DESTINATION ${mmsold_package_dir})
 
 # pkg-config: what a static library stands on, every program linked with it needs too.

@@ -27,7 +27,7 @@ void mms_schema_accepts(mms_key key, char *out, size_t size) {
   out[0] = '\0';
   switch (row->type) {
   case MMS_TYPE_INTEGER:
-    add(out, size, "%s integer, %" PRId64 " or more", row->even ? "even" : "an", row->least);
+    add(out, size, "%s integer, %" PRId64 " or more", row->even ? "an even" : "an", row->least);
     break;
   case MMS_TYPE_SEED:
     add(out, size, "an integer, 0 to 2^64 - 1");

@@ -235,12 +235,14 @@ mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *
     status = mms_dynamics_step(session.dynamics, &ask, &report, error);
     seconds = mms_clock_seconds() - begun;
   }
+  const double total = seconds * (double)request->sampler.steps;
+  const int brief = total < 120.0;
   if (status == MMS_OK)
     status = mms_format_text(plan, error,
-                             "%s\ncost       %.4g s per step, measured on one step here (field %.0f%%): about %.4g "
-                             "minutes for %lld steps",
-                             text, seconds, 100.0 * report.seconds_field / seconds,
-                             seconds * (double)request->sampler.steps / 60.0, (long long)request->sampler.steps);
+                             "%s\ncost       %.4g s per step, measured on one step here (field %.0f%%): about %.3g "
+                             "%s for %lld steps",
+                             text, seconds, 100.0 * report.seconds_field / seconds, brief ? total : total / 60.0,
+                             brief ? "s" : "minutes", (long long)request->sampler.steps);
   status = mms_team_agree(request->team, status, error);
   free(text);
   mms_session_close(&session);

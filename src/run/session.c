@@ -61,9 +61,9 @@ static void describe_step(const mms_session *session, char *text, size_t size) {
   const mms_sampler_options *sampler = &session->request->sampler;
   const double h = mms_dynamics_step_size(session->dynamics);
   const double share = h / mms_dynamics_target(session->dynamics)->step_bound;
-  snprintf(text, size, "scheme %s, h = %.4g%s, %.3g of the stability bound 2 bandwidth^2/lambda_max%s",
+  snprintf(text, size, "scheme %s, h = %.4g%s, %.3g times the stability bound 2 bandwidth^2/lambda_max%s",
            mms_scheme_name(sampler->scheme), h, sampler->step_size_auto ? " (auto)" : "", share,
-           sampler->scheme == MMS_SCHEME_EXPONENTIAL ? " (which this scheme does not have)" : "");
+           sampler->scheme == MMS_SCHEME_EXPONENTIAL ? "; this scheme is stable at every h" : "");
 }
 
 mms_status mms_session_describe(const mms_session *session, char **text, mms_error *error) {
@@ -83,13 +83,13 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
       "training   %s; n = %lld, d = %lld\n"
       "field      %s\n"
       "step       %s\n"
-      "particles  P = %lld in %lld blocks of %lld, at most %.0f on a rank; %lld steps\n"
+      "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
       "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node (libraries not counted)",
       mms_version(), mms_version_commit(), mms_team_size(request->team), mms_team_size(request->team) == 1 ? "" : "s",
       mms_team_node_count(request->team), mms_team_node_count(request->team) == 1 ? "" : "s",
       session->training.description, (long long)session->training.count, (long long)session->training.dim,
-      mms_field_reason(field), step, (long long)blocks->total, (long long)blocks->count, (long long)blocks->size,
-      largest[1], (long long)request->sampler.steps, largest[0] / mib, shared / mib);
+      mms_field_reason(field), step, (long long)blocks->total, (long long)blocks->count, blocks->count == 1 ? "" : "s",
+      (long long)blocks->size, largest[1], (long long)request->sampler.steps, largest[0] / mib, shared / mib);
 }
 
 void mms_session_warn(const mms_session *session) {

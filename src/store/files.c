@@ -15,7 +15,7 @@ mms_status mms_file_size(const char *path, int64_t *bytes, mms_error *error) {
   if (path == NULL || path[0] == '\0') return mms_fail(error, MMS_ERR_INPUT, "the name of the file is empty");
   if (stat(path, &about) != 0) {
     if (errno == ENOENT || errno == ENOTDIR)
-      return mms_fail(error, MMS_ERR_INPUT, "%s: no such file; check the name and the folder it is relative to", path);
+      return mms_fail(error, MMS_ERR_INPUT, "%s: no such file, seen from the current folder", path);
     return mms_fail(error, MMS_ERR_INPUT, "%s: cannot be looked at: %s", path, strerror(errno));
   }
   if (S_ISDIR(about.st_mode)) return mms_fail(error, MMS_ERR_INPUT, "%s: is a folder; name a file in it", path);

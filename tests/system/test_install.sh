@@ -92,4 +92,9 @@ find "$scratch/static moved" -name mmsoldTargets.cmake -delete
 if cmake -S "$scratch/consumer" -B "$scratch/negative" -DCMAKE_PREFIX_PATH="$scratch/static moved" >/dev/null 2>&1; then
   fail "a package with a missing part was accepted"
 fi
+# A build folder on PATH, where find_package looks too, is not taken for an installed package.
+PATH="$scratch/shared-build:$PATH" cmake -S "$scratch/consumer" -B "$scratch/on-path" >"$scratch/log" 2>&1 || true
+if grep -q "shared-build/mmsold" "$scratch/log"; then
+  fail "find_package took the build folder: $(cat "$scratch/log")"
+fi
 echo "installed, moved and used: static and shared, CMake and pkg-config"
