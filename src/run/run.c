@@ -239,7 +239,7 @@ mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *
   const int brief = total < 120.0;
   if (status == MMS_OK)
     status = mms_format_text(plan, error,
-                             "%s\ncost       %.4g s per step, measured on one step here (field %.0f%%): about %.3g "
+                             "%s\ncost       %.4g s per step, measured on one step here (field %.0f%%): about %.4g "
                              "%s for %lld steps",
                              text, seconds, 100.0 * report.seconds_field / seconds, brief ? total : total / 60.0,
                              brief ? "s" : "minutes", (long long)request->sampler.steps);

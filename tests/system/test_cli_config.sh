@@ -22,7 +22,7 @@ refuse 'bad.yaml:1:1: there is no section trainning; did you mean training\?' 't
 refuse 'bad.yaml:3:3: sampler.setps: there is no such key; did you mean sampler.steps\?' 'sampler:' '  particles: 5' '  setps: 5'
 refuse 'bad.yaml:3:3: sampler.steps is given twice, first in line 2' 'sampler:' '  steps: 5' '  steps: 6'
 refuse 'bad.yaml:2:14: sampler.step_size: "5e-4s" is not a number' 'sampler:' '  step_size: 5e-4s'
-refuse 'bad.yaml:2:22: score.smoothing_samples: "7" is not even' 'score:' '  smoothing_samples: 7'
+refuse 'bad.yaml:2:22: score.smoothing_samples: "7" is not an even' 'score:' '  smoothing_samples: 7'
 refuse 'bad.yaml:2:14: sampler.particles: "-5" is not an integer, 1 or more' 'sampler:' '  particles: -5'
 refuse 'required and missing: training.source, sampler.particles, sampler.steps, score.bandwidth' 'output: {precision: double}'
 refuse 'score.nearest = 50 and score.remainder = 51 are 101 points of training.count = 100' \
