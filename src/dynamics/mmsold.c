@@ -290,9 +290,11 @@ static mms_status langevin_step(mms_dynamics *dynamics, const mms_step_request *
     if (error != NULL) *error = reduction;
     status = explain(self, step, error);
   }
-  if (status == MMS_OK) status = mms_constraint_apply(dynamics->constraint, team, dynamics->ensemble.y, self->w, error);
+  if (status == MMS_OK) {
+    status = mms_constraint_apply(dynamics->constraint, team, dynamics->ensemble.y, self->w, error);
+    dynamics->step = status == MMS_OK ? step : MMS_STATE_LOST; /* Y is written over by then */
+  }
   fill_report(self, report);
-  if (status == MMS_OK) dynamics->step = step;
   return status;
 }
 

@@ -169,7 +169,9 @@ static void fill_boxes(const mms_tree_index *index, float *boxes) {
     }
 }
 
-/* The middle of all points, and a power of two that no coordinate is farther from it. */
+/* The middle of all points, and a power of two that no coordinate is farther from it; not below 2^-300, so that the
+ * square of a query's place in this unit does not overflow where the points are tiny against the bandwidth (their boxes
+ * are then rounded outwards to the smallest floats, which is safe). */
 static void measure(const mms_training *training, double *centre, double *scale) {
   double low[MMS_TREE_DIM_MOST], high[MMS_TREE_DIM_MOST], most = 0.0;
   bounds(training->points, training->dim, 0, training->count, low, high);
@@ -179,7 +181,7 @@ static void measure(const mms_training *training, double *centre, double *scale)
   }
   int exponent = 0;
   if (most > 0.0) frexp(most, &exponent);
-  *scale = ldexp(1.0, exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent);
+  *scale = ldexp(1.0, exponent < -300 ? -300 : exponent > 1000 ? 1000 : exponent);
 }
 
 static int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }

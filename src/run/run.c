@@ -106,7 +106,8 @@ static mms_status advance(mms_session *session, mms_error *error) {
     mms_step_report report;
     status = mms_dynamics_step(session->dynamics, &ask, &report, error);
     if (status != MMS_OK) {
-      checkpoint(session, &when); /* the last good state, for whoever wants to look at it */
+      /* the last good state, for whoever wants to look at it, where this process made one */
+      if (mms_dynamics_steps_done(session->dynamics) > session->steps_at_start) checkpoint(session, &when);
       return status;
     }
     mms_trace_record(&session->trace, step, &report);

@@ -9,7 +9,7 @@ import gzip, struct
 import h5py, numpy as np
 r = np.random.default_rng(3)
 x = r.normal(size=(30, 4))
-np.save("good.npy", x)
+np.save("good.npy", x); np.save("tiny.npy", x * 1e-200)
 bad = x.copy(); bad[17, 3] = np.nan; np.save("nan.npy", bad)
 bad = x.copy(); bad[5, 0] = np.inf; np.save("inf.npy", bad)
 np.save("complex.npy", x.astype(complex)); np.save("text.npy", np.array(["a", "b"]))
@@ -113,6 +113,14 @@ expect_exit 2 'twice.yaml:2:' run_ranks 2 run twice.yaml
 for source in one.npy duplicates.npy constant.npy; do
   expect_exit 0 'finished' run_ranks 3 run c.yaml --training.source=$source --output.directory=ok-$source
 done
+# data that are tiny against the bandwidth: every backend finds its points
+for backend in tree dense reference; do
+  expect_exit 0 'finished' run_ranks 1 run c.yaml --training.source=tiny.npy --score.backend=$backend \
+    --output.precision=double --output.directory=tiny-$backend
+done
+# a run that fails at its first step leaves no checkpoint to go on from: the corrected command simply starts
+expect_exit 1 'particle' run_ranks 2 run c.yaml --output.directory=first --sampler.step_size=1e250
+expect_exit 0 'finished' run_ranks 2 run c.yaml --output.directory=first
 # launched as N singletons: refused, for each of them would write the same files
 SLURM_STEP_NUM_TASKS=4 SLURM_STEP_ID=0 expect_exit 2 'SLURM|srun|PMIx' run_ranks 1 run c.yaml --output.directory=never
 echo "bad input is refused"

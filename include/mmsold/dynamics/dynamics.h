@@ -78,6 +78,9 @@ mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *req
 mms_status mms_dynamics_measure(mms_dynamics *dynamics, double *mean_defect, double *covariance_defect,
                                 mms_error *error);
 
+/* Steps done; MMS_STATE_LOST after a step that failed when Y was already written over (its second retraction): there
+ * is no state to save then. Local. */
+enum { MMS_STATE_LOST = -1 };
 int64_t mms_dynamics_steps_done(const mms_dynamics *dynamics);
 double mms_dynamics_step_size(const mms_dynamics *dynamics); /* h in use */
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics);
