@@ -110,38 +110,18 @@ part_memcheck() {
   done
 }
 
-# The fuzzers (tests/fuzz) for a moment each, from the seeds of the tree and the same way every time; a leak counts as
-# a fault. MMSOLD_FUZZ_RUNS=1000000 asks for a real search instead, which goes on from what earlier ones kept in
-# build/fuzz/corpus. An input that ends a fuzzer is left in build/fuzz/found; the fuzzer given it as argument repeats it.
-declare -A fuzz_runs=([config]=10000 [npy]=50000 [idx]=20000 [h5]=1500)
-
+# The fuzzers for a moment each, the same way every time; tests/fuzz/search.sh searches for as long as it is told.
 part_fuzz() {
-  local generator=() name
+  local generator=()
   [ -f build/fuzz/CMakeCache.txt ] || generator=(-G "$(cmake_generator)")
   if ! { cmake --preset fuzz "${generator[@]}" && cmake --build build/fuzz --target fuzz --parallel "$(nproc)"; }; then
     part_failed=1
     return
   fi
-  for name in config npy idx h5; do check fuzz "$name"; done
-}
-
-fuzz() { # NAME
-  local kept=build/fuzz/corpus/$1 scratch status
-  local search=("-runs=${MMSOLD_FUZZ_RUNS:-${fuzz_runs[$1]}}")
-  scratch=$(mktemp -d)
-  if [ -z "${MMSOLD_FUZZ_RUNS:-}" ]; then
-    search+=(-seed=1)
-    kept=$scratch/corpus
-  fi
-  mkdir -p build/fuzz/found "$kept"
-  # A file of a few KiB may not ask for much memory; a packed one may claim 2,064 times its size.
-  TMPDIR=$scratch ASAN_OPTIONS=allocator_may_return_null=1:quarantine_size_mb=16 \
-    LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0 "build/fuzz/tests/fuzz/fuzz_$1" "${search[@]}" \
-    -max_len=12288 -timeout=20 -malloc_limit_mb=256 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=1 \
-    "-artifact_prefix=build/fuzz/found/$1-" "$kept" "tests/fuzz/corpus/$1"
-  status=$?
-  rm -rf "$scratch"
-  return $status
+  check tests/fuzz/search.sh config 10000 1
+  check tests/fuzz/search.sh npy 20000 1
+  check tests/fuzz/search.sh idx 10000 1
+  check tests/fuzz/search.sh h5 1500 1
 }
 
 part_format() {

@@ -114,20 +114,21 @@ mms_status mms_h5_create(mms_h5 **file, const mms_team *team, const char *path, 
   return status;
 }
 
-/* Tried by one rank with plain reads, so that what is wrong with the file is found out and said once. */
-static mms_status try_open(const mms_h5 *file, mms_error *error) {
-  int64_t bytes = 0;
-  mms_status status = mms_file_size(file->path, &bytes, error);
+/* Tried by one rank with plain reads, so that what is wrong with the file is found out and said once. With a team only
+ * tried; alone this is the opening. */
+static mms_status try_open(mms_h5 *file, mms_error *error) {
+  mms_status status = mms_file_size(file->path, &file->bytes, error);
   if (status != MMS_OK) return status;
-  if (bytes == 0) return mms_fail(error, MMS_ERR_INPUT, "%s: is empty (0 bytes)", file->path);
+  if (file->bytes == 0) return mms_fail(error, MMS_ERR_INPUT, "%s: is empty (0 bytes)", file->path);
   if (H5Fis_hdf5(file->path) <= 0)
     return mms_fail(error, MMS_ERR_INPUT, "%s: is not an HDF5 file (%lld bytes, no HDF5 signature)", file->path,
-                    (long long)bytes);
+                    (long long)file->bytes);
   hid_t access = access_list(NULL);
   hid_t id = access < 0 ? -1 : H5Fopen(file->path, H5F_ACC_RDONLY, access);
   if (id < 0)
     status = mms_h5_fail(file, NULL, "is an HDF5 file but cut short, damaged or never closed; make it again", error);
-  if (id >= 0) H5Fclose(id);
+  if (id >= 0 && file->team != NULL) H5Fclose(id);
+  if (file->team == NULL) file->id = id;
   if (access >= 0) H5Pclose(access);
   return status;
 }
@@ -139,11 +140,12 @@ mms_status mms_h5_open(mms_h5 **file, const mms_team *team, const char *path, mm
   mms_status status = new_file(file, team, path, false, error);
   if (status == MMS_OK && mms_h5_leads(&alone)) status = try_open(*file, error);
   status = mms_h5_agree(&alone, status, error);
-  if (status == MMS_OK) {
+  if (status == MMS_OK && team != NULL)
+    status = mms_h5_agree(&alone, mms_file_size(path, &(*file)->bytes, error), error);
+  if (status == MMS_OK && team != NULL) {
     hid_t access = access_list(team);
-    status = mms_file_size(path, &(*file)->bytes, error);
     if (access >= 0) (*file)->id = H5Fopen(path, H5F_ACC_RDONLY, access);
-    if ((*file)->id < 0 && status == MMS_OK) status = mms_h5_fail(*file, NULL, "cannot be opened", error);
+    if ((*file)->id < 0) status = mms_h5_fail(*file, NULL, "cannot be opened", error);
     if (access >= 0) H5Pclose(access);
     status = mms_h5_agree(&alone, status, error);
   }

@@ -73,8 +73,31 @@ static void demand_all_closed(void) {
   fuzz_demand(H5Inmembers(H5I_DATASPACE, &spaces) < 0 || spaces == 0, "dataspaces are closed");
 }
 
+static uint64_t little_endian(const uint8_t *at, int bytes) {
+  uint64_t value = 0;
+  for (int i = 0; i < bytes; i++) value |= (uint64_t)at[i] << (8 * i);
+  return value;
+}
+
+/* HDF5 1.10.8 never ends on a global heap (texts of varying length) whose free space says it has no bytes: it steps
+ * over it by nothing. That is not ours to mend, and no file of ours has such a heap, so the search goes round it. */
+static bool hangs_hdf5(const uint8_t *data, size_t size) {
+  for (size_t heap = 0; heap + 32 <= size; heap++) {
+    if (memcmp(data + heap, "GCOL", 4) != 0) continue;
+    for (size_t at = heap + 16; at + 16 <= size;) { /* index 2, references 2, reserved 4, size 8; then the bytes */
+      uint64_t index = little_endian(data + at, 2), bytes = little_endian(data + at + 8, 8);
+      if (index == 0 && bytes == 0) return true;
+      if (bytes > size) break;
+      at += index == 0 ? (size_t)bytes : 16 + (((size_t)bytes + 7) & ~(size_t)7);
+    }
+  }
+  return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static fuzz_file memory;
+  if (memory.path[0] == '\0') H5set_free_list_limits(-1, -1, -1, -1, -1, -1); /* HDF5 keeps its memory: twice as fast */
+  if (hangs_hdf5(data, size)) return 0;
   fuzz_file_fill(&memory, data, size);
   mms_h5 *file = NULL;
   mms_error error = mms_error_none();
