@@ -61,7 +61,9 @@ static extent find_extent(const mms_chart_content *content, int64_t panel, int a
   int logarithmic = axis == 0 ? chart->log_x : chart->log_y, lines = 1;
   extent range = {INFINITY, -INFINITY, 0};
   for (int64_t s = 0; s < content->series_count; s++) {
-    if (panel_of(content, s) != panel) continue;
+    /* panels of positions have one range for all, so that they can be compared by eye */
+    const int64_t its = panel_of(content, s);
+    if (its != panel && !(chart->equal_axes && content->charts[its].equal_axes)) continue;
     if (content->series[s].mark != MMS_MARK_LINES) lines = 0;
     for (int64_t i = 0; i < content->series[s].xy->rows; i++) {
       const double *point = content->series[s].xy->data + 2 * i;

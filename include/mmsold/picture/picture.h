@@ -33,7 +33,7 @@ typedef struct mms_series {
 typedef struct mms_chart {
   const char *title, *x_label, *y_label;
   int log_x, log_y;
-  int equal_axes; /* same scale on both axes (scatter of positions) */
+  int equal_axes; /* same scale on both axes (scatter of positions), and one range for all such panels */
 } mms_chart;
 
 /* A chart of one or more panels side by side (`panel_of` [series_count] gives each series' panel, NULL: all in one;
