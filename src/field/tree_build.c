@@ -23,7 +23,7 @@ static int compare_doubles(const void *a, const void *b) {
 /* A pivot near the wanted place: the same quantile of a sample. */
 static double choose_pivot(const double *p, int64_t dim, int64_t k, int64_t lo, int64_t hi, int64_t nth,
                            uint64_t *state) {
-  double sample[SAMPLE];
+  double sample[SAMPLE] = {0};
   int64_t size = hi - lo >= SAMPLE_FROM ? SAMPLE : 5;
   for (int64_t i = 0; i < size; i++) sample[i] = p[somewhere(state, lo, hi) * dim + k];
   qsort(sample, (size_t)size, sizeof(double), compare_doubles);

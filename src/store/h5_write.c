@@ -147,7 +147,8 @@ static mms_status convert(mms_h5_type type, int64_t count, const double *from, v
                                        : fabs(from[i]) < most && from[i] == floor(from[i]);
     if (!fits)
       return mms_fail(error, MMS_ERR_NUMERIC, "the value %.17g cannot be stored as %s", from[i],
-                      type == MMS_H5_FLOAT32 ? "float32 (too large; double precision would hold it)" : "a 64-bit integer");
+                      type == MMS_H5_FLOAT32 ? "float32 (too large; double precision would hold it)"
+                                             : "a 64-bit integer");
     if (type == MMS_H5_FLOAT32)
       floats[i] = (float)from[i];
     else

@@ -46,7 +46,7 @@ PY
   resumed "byte $offset"
 done
 # cut at multiples of 512 bytes, and by one byte
-for length in $(seq 512 $((size / 512 / ${MMSOLD_CUTS:-3} * 512 + 512)) $((size - 1))) $((size - 1)) 0; do
+for length in $(seq 512 $(((size / ${MMSOLD_CUTS:-3} / 512 + 1) * 512)) $((size - 1))) $((size - 1)) 0; do
   prepare; truncate -s "$length" out/checkpoint-9.h5; resumed "cut to $length"
 done
 prepare; cp "$MMSOLD_SOURCE/README.md" out/checkpoint-9.h5; resumed "another kind of file"

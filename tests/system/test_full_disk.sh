@@ -49,10 +49,10 @@ outcome() {
 enough=0 full=0
 for size in ${MMSOLD_FULL_DISKS:-8 112 160 220 420}; do
   ranks=$((size / 4 % 3 + 1))
-  umount disk && mount -t tmpfs -o size=${size}k tmpfs disk
+  umount disk && mount -t tmpfs -o "size=${size}k" tmpfs disk
   outcome disk/out -n $ranks "$MMSOLD_PROGRAM" run c.yaml --output.directory=disk/out
 done
-[ $enough -gt 0 ] && [ $full -gt 2 ] || fail "$enough disks were large enough and $full were full: the sizes do not meet the edge"
+[ "$enough" -gt 0 ] && [ "$full" -gt 2 ] || fail "$enough disks were large enough and $full were full: the sizes do not meet the edge"
 
 # A limit on file sizes of 20 KiB, set once MPI has its files: XFSZ would end a program that does not expect it.
 rm -rf rescued && mkdir rescued

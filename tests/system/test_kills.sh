@@ -38,14 +38,15 @@ while [ $done_kills -lt "$kills" ]; do
       sleep 0.01
     done
   else
-    sleep 0.$(printf %03d $((RANDOM % 500)))
+    sleep "0.$(printf %03d $((RANDOM % 500)))"
   fi
   pids=$(ranks_of $job)
   if [ -n "$pids" ]; then
     if [ $way -eq 0 ]; then
-      kill -KILL $(echo "$pids" | shuf -n 1 --random-source=<(yes $RANDOM)) 2> /dev/null || true
+      kill -KILL "$(echo "$pids" | shuf -n 1 --random-source=<(yes "$RANDOM"))" 2> /dev/null || true
       one_rank=$((one_rank + 1))
     else
+      # shellcheck disable=SC2086 # a list of numbers
       kill -KILL $job $pids 2> /dev/null || true
     fi
     done_kills=$((done_kills + 1))

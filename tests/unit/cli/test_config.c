@@ -139,7 +139,8 @@ static void test_numbers_are_refused(void **state) {
                "c.yaml:1:22: sampler.step_size: \"0\" is not a number, more than 0");
   refuses_with("sampler: {step_size: Auto}", NULL, 0, "or auto");
   refuses_with("score: {smoothing: -0.1}", NULL, 0, "a number, 0 or more");
-  refuses_with("score:\n  smoothing_samples: 7\n", NULL, 0, "c.yaml:2:22: score.smoothing_samples: \"7\" is not an even");
+  refuses_with("score:\n  smoothing_samples: 7\n", NULL, 0,
+               "c.yaml:2:22: score.smoothing_samples: \"7\" is not an even");
   refuses_with("score:\n  smoothing_samples: 7\n", NULL, 0, "antithetic pairs");
   refuses_with("score: {bandwidth: 5e-4s}", NULL, 0, "without a unit");
 }
