@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Levels of groups. A group of a damaged file may hold itself, and the walk would go down until the stack ends. */
+enum { MOST_LEVELS = 100 };
+
 /* A walk over the file: where lines go, and what went wrong. */
 typedef struct walk {
   mms_h5 *file;
@@ -161,10 +164,21 @@ static mms_status visit_dataset(walk *w, const char *path) {
   return status;
 }
 
+static int levels_of(const char *name) {
+  int levels = 1;
+  for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) levels++;
+  return levels;
+}
+
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *about, void *context) {
   walk *w = context;
   char path[1200];
   bool top = strcmp(name, ".") == 0;
+  if (levels_of(name) > MOST_LEVELS) {
+    w->status = mms_fail(w->error, MMS_ERR_INPUT, "%s: has groups within groups beyond %d levels, or one within itself",
+                         w->file->path, MOST_LEVELS);
+    return -1;
+  }
   snprintf(path, sizeof path, "/%s%s", top ? "" : name, about->type == H5O_TYPE_GROUP && !top ? "/" : "");
   if (about->type == H5O_TYPE_DATASET) w->status = visit_dataset(w, path);
   if (about->type == H5O_TYPE_GROUP && about->num_attrs > 0 && w->line != NULL) w->line(w->context, path);

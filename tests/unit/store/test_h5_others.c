@@ -186,11 +186,31 @@ static void an_attribute_larger_than_the_file_is_refused(void **state) {
   mms_h5_close(&file);
 }
 
+/* As in a group that holds itself, which HDF5 follows down for ever. */
+static void groups_without_end_are_refused(void **state) {
+  (void)state;
+  char name[2 * 101 + 1] = "";
+  hid_t id = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  for (int level = 1; level <= 101; level++) {
+    strcat(name, "/g");
+    H5Gclose(H5Gcreate2(id, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  }
+  H5Fclose(id);
+  mms_error error = mms_error_none();
+  mms_h5 *file = NULL;
+  lines kept = {""};
+  expect_ok(mms_h5_open(&file, NULL, path, &error), &error);
+  expect_refused(mms_h5_describe(file, keep_line, &kept, &error), MMS_ERR_INPUT, &error, "beyond 100 levels");
+  expect_refused(mms_h5_verify(file, NULL, NULL, &error), MMS_ERR_INPUT, &error, "beyond 100 levels");
+  mms_h5_close(&file);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(files_of_others_are_read_with_care),
       cmocka_unit_test(a_chunk_larger_than_the_file_is_refused),
       cmocka_unit_test(a_dataset_larger_than_the_file_is_refused),
+      cmocka_unit_test(groups_without_end_are_refused),
       cmocka_unit_test(an_attribute_larger_than_the_file_is_refused),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
