@@ -81,7 +81,8 @@ mms_status mms_h5_read_uint(mms_h5 *file, const char *object, const char *name, 
 mms_status mms_h5_read_double(mms_h5 *file, const char *object, const char *name, double *value, mms_error *error);
 
 /* Visit every dataset and attribute, in name order, as lines of text for `info`: calls
- * line(context, text) with e.g. "/samples  20000 x 2  float32  in the data's coordinates". Local (team NULL). */
+ * line(context, text) with e.g. "/samples  20000 x 2  float32  in the data's coordinates". Refuses groups within groups
+ * beyond 100 levels, as verify does. Local (team NULL). */
 typedef void mms_h5_line(void *context, const char *text);
 mms_status mms_h5_describe(mms_h5 *file, mms_h5_line *line, void *context, mms_error *error);
 /* Read every byte of every dataset and attribute, so that checksums are checked; names the first that fails. Also
