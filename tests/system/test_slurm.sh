@@ -85,7 +85,7 @@ if h5diff -q alone-0/samples.h5 alone-1/samples.h5 /samples /samples; then fail 
 h5diff -q alone-1/samples.h5 small-array/particles-200-seed-1/samples.h5 /samples /samples || fail "particle counts"
 
 # Into the time limit, requeued, to the end.
-for _ in 1 2 3; do
+for _ in 1 2 3 4 5; do
   suit_clock
   limited=$(sbatch --parsable --time=1 --signal=USR2@25 "$jobs/run.sbatch" long.yaml --output.directory=limited)
   ended "$limited" 200 COMPLETED 0:0
@@ -99,7 +99,7 @@ done
 same_as_whole limited
 
 # The same without PMIx, as a chain of jobs on a cluster that doesn't requeue.
-for _ in 1 2 3; do
+for _ in 1 2 3 4 5; do
   suit_clock
   "$jobs/chain.sh" --links 9 --every 1 --time=1 --signal=B:USR2@25 "$jobs/mpirun.sbatch" long.yaml \
     --output.directory=chained > chain.log 2>&1 || { cat chain.log ./mmsold-*.log; fail "the chain broke"; }
