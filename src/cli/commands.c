@@ -33,10 +33,12 @@ static const mms_command table[] = {
     {"density", NULL, "CONFIG", "2-D: tilt, normaliser, density picture, test likelihood", ""},
     {"converge", NULL, "CONFIG", "the same run at many P and seeds; errors, slopes, picture", ""},
     {"classify", NULL, "CONFIG", "minimum expected-cost classifier", ""},
-    {"compare", mms_command_compare, "A B [--json]", "distances and moment defects between two sets of points",
+    {"compare", mms_command_compare, "A B [--json] [--sliced]",
+     "distances and moment defects between two sets of points",
      "  A                   the generated set: samples.h5, FILE.h5:/dataset, FILE.npy or an IDX file\n"
      "  B                   the reference set: training or target points, in the same coordinates\n"
      "  --json              one JSON object; quantities that do not apply are left out\n"
+     "  --sliced            the sliced Wasserstein-2 distance alone: quick on large sets\n"
      "  --directions N      random directions of the sliced distance (default 512)\n"
      "  --seed S            of directions and subsets (default 0)\n"},
     {"info", mms_command_info, "FILE [--verify]", "what a file holds",

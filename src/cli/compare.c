@@ -20,7 +20,7 @@ static void list(const mms_comparison *c, quantity out[QUANTITIES]) {
   const char *against = c->defects_against_target ? "of A's own target" : "of B's moments";
   const quantity all[QUANTITIES] = {
       {true, "sw2", "sliced Wasserstein-2", c->sw2},
-      {true, "sw2_reference", "  the same between two halves of B", c->sw2_reference},
+      {c->has_sw2_reference, "sw2_reference", "  the same between two halves of B", c->sw2_reference},
       {c->has_kid, "kid", "kernel distance (unbiased MMD^2)", c->kid},
       {c->has_kid, "kid_stderr", "  its standard error", c->kid_stderr},
       {c->has_manifold, "precision", "precision", c->precision},
@@ -67,11 +67,12 @@ static void print_table(const mms_comparison *c, const char *a, const char *b) {
 }
 
 mms_status mms_command_compare(mms_cli *cli, int argc, char **argv, mms_error *error) {
-  bool json = false;
+  bool json = false, sliced = false;
   int64_t directions = 512;
   uint64_t seed = 0;
   const char *names[] = {"A", "B"}, *operands[2] = {NULL, NULL};
   const mms_option options[] = {{"json", MMS_OPTION_FLAG, &json},
+                                {"sliced", MMS_OPTION_FLAG, &sliced},
                                 {"directions", MMS_OPTION_INTEGER, &directions},
                                 {"seed", MMS_OPTION_SEED, &seed},
                                 {0}};
@@ -81,7 +82,8 @@ mms_status mms_command_compare(mms_cli *cli, int argc, char **argv, mms_error *e
   if (status != MMS_OK) return status;
   if (mms_cli_speaks(cli)) {
     mms_comparison comparison;
-    status = mms_compare_files(&comparison, operands[0], operands[1], directions, seed, error);
+    status = (sliced ? mms_compare_sliced : mms_compare_files)(&comparison, operands[0], operands[1], directions, seed,
+                                                               error);
     if (status == MMS_OK && json) print_json(&comparison);
     if (status == MMS_OK && !json) print_table(&comparison, operands[0], operands[1]);
   }

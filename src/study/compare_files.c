@@ -71,18 +71,35 @@ static mms_status look_for_target(mms_comparison *comparison, const char *source
   return status;
 }
 
+/* Both sets; refused where they are not of the same space. */
+static mms_status read_both(mms_matrix *set_a, const char *a, mms_matrix *set_b, const char *b, mms_error *error) {
+  mms_status status = read_set(set_a, a, error);
+  if (status == MMS_OK) status = read_set(set_b, b, error);
+  if (status == MMS_OK && set_a->cols != set_b->cols)
+    status = mms_fail(error, MMS_ERR_INPUT,
+                      "%s has %lld columns and %s has %lld; only points of the same space can be compared", a,
+                      (long long)set_a->cols, b, (long long)set_b->cols);
+  return status;
+}
+
 mms_status mms_compare_files(mms_comparison *comparison, const char *a, const char *b, int64_t directions,
                              uint64_t seed, mms_error *error) {
   *comparison = (mms_comparison){0};
   mms_matrix set_a = {0}, set_b = {0};
-  mms_status status = read_set(&set_a, a, error);
-  if (status == MMS_OK) status = read_set(&set_b, b, error);
-  if (status == MMS_OK && set_a.cols != set_b.cols)
-    status = mms_fail(error, MMS_ERR_INPUT,
-                      "%s has %lld columns and %s has %lld; only points of the same space can be compared", a,
-                      (long long)set_a.cols, b, (long long)set_b.cols);
+  mms_status status = read_both(&set_a, a, &set_b, b, error);
   if (status == MMS_OK) status = mms_compare_sets(comparison, &set_a, &set_b, directions, seed, error);
   if (status == MMS_OK) status = look_for_target(comparison, a, error);
+  mms_matrix_free(&set_a);
+  mms_matrix_free(&set_b);
+  return status;
+}
+
+mms_status mms_compare_sliced(mms_comparison *comparison, const char *a, const char *b, int64_t directions,
+                              uint64_t seed, mms_error *error) {
+  mms_matrix set_a = {0}, set_b = {0};
+  mms_status status = read_both(&set_a, a, &set_b, b, error);
+  *comparison = (mms_comparison){.count_a = set_a.rows, .count_b = set_b.rows, .dim = set_a.cols};
+  if (status == MMS_OK) status = mms_sliced_wasserstein2(&set_a, &set_b, directions, seed, &comparison->sw2, error);
   mms_matrix_free(&set_a);
   mms_matrix_free(&set_b);
   return status;

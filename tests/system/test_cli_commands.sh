@@ -56,6 +56,10 @@ expect_exit 0 'sliced Wasserstein-2' "$mmsold" compare board/samples.h5 set.h5
 "$mmsold" compare board/samples.h5 set.h5 --json > one.json
 run_ranks 2 compare board/samples.h5 set.h5 --json > two.json
 cmp one.json two.json || fail "compare differs on 2 ranks"
+"$mmsold" compare board/samples.h5 set.h5 --json --sliced > sliced.json
+number_of() { grep -oE "\"$2\": [^,}]*" "$1"; }
+[ "$(number_of sliced.json sw2)" = "$(number_of one.json sw2)" ] || fail "compare --sliced is another distance"
+! grep -q coverage sliced.json || fail "compare --sliced does more than it says"
 $PYTHON -c '
 import json
 c = json.load(open("one.json"))
