@@ -64,10 +64,13 @@ static mms_status read_column(mms_h5 *file, const char *path, int64_t rows, mms_
 
 mms_status mms_trace_read(mms_trace *trace, mms_h5 *file, int64_t step, mms_error *error) {
   trace->count = 0;
-  if (trace->every == 0 || !mms_h5_has(file, "/trace/step")) return MMS_OK;
+  if (trace->every == 0) return MMS_OK;
+  bool there = false;
+  mms_status status = mms_h5_find(file, "/trace/step", &there, error);
+  if (status != MMS_OK || !there) return status;
   mms_matrix steps = {0};
   mms_matrix values[MMS_TRACE_COLUMNS] = {{0}};
-  mms_status status = mms_h5_read_matrix(file, "/trace/step", &steps, error);
+  status = mms_h5_read_matrix(file, "/trace/step", &steps, error);
   for (int c = 0; c < MMS_TRACE_COLUMNS && status == MMS_OK; c++)
     status = read_column(file, columns[c].path, steps.rows, &values[c], error);
   for (int64_t i = 0; status == MMS_OK && i < steps.rows && trace->count < trace->capacity; i++) {

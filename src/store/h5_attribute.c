@@ -19,7 +19,7 @@ static mms_status put(mms_h5 *file, const char *object, const char *name, hid_t 
   hid_t target = H5Oopen(file->id, object, H5P_DEFAULT);
   hid_t space = H5Screate(H5S_SCALAR);
   hid_t attribute = -1;
-  if (target >= 0 && space >= 0 && type >= 0)
+  if (mms_h5_all(file, target >= 0 && space >= 0 && type >= 0))
     attribute = H5Acreate2(target, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
   mms_status status = MMS_OK;
   if (attribute < 0 || H5Awrite(attribute, type, value) < 0)
@@ -59,8 +59,10 @@ mms_status mms_h5_attribute_text(mms_h5 *file, const char *object, const char *n
   if (status == MMS_OK && file->team != NULL) status = mms_team_broadcast_text(file->team, &same, 0, error);
   if (status == MMS_OK) {
     hid_t type = H5Tcopy(H5T_C_S1);
-    if (type >= 0) H5Tset_size(type, strlen(same) + 1);
-    if (type >= 0) H5Tset_cset(type, H5T_CSET_UTF8);
+    if (type >= 0 && (H5Tset_size(type, strlen(same) + 1) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0)) {
+      H5Tclose(type);
+      type = -1;
+    }
     status = put(file, object, name, type, same, error);
     if (type >= 0) H5Tclose(type);
   }
@@ -68,15 +70,24 @@ mms_status mms_h5_attribute_text(mms_h5 *file, const char *object, const char *n
   return status;
 }
 
+mms_status mms_h5_find_attribute(mms_h5 *file, const char *object, const char *name, bool *there, mms_error *error) {
+  const htri_t found = H5Aexists_by_name(file->id, object, name, H5P_DEFAULT);
+  *there = found > 0;
+  mms_status status = found < 0 ? fail_attribute(file, object, name, "looked for", error) : MMS_OK;
+  return mms_h5_agree(file, status, error);
+}
+
 /* Open a scalar attribute of one of two classes; its type goes to *type. Negative after a failure. */
 static hid_t open_attribute(mms_h5 *file, const char *object, const char *name, H5T_class_t kind, const char *wanted,
                             hid_t *type, mms_error *error) {
   *type = -1;
-  hid_t attribute = H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) > 0
-                        ? H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT)
-                        : -1;
-  if (attribute < 0) {
+  if (H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) == 0) {
     mms_fail(error, MMS_ERR_INPUT, "%s: %s: there is no attribute %s", file->path, object, name);
+    return -1;
+  }
+  hid_t attribute = H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT);
+  if (attribute < 0) {
+    fail_attribute(file, object, name, "opened", error);
     return -1;
   }
   *type = H5Aget_type(attribute);

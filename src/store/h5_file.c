@@ -34,6 +34,10 @@ mms_status mms_h5_agree(const mms_h5 *file, mms_status mine, mms_error *error) {
   return file->team == NULL ? mine : mms_team_agree(file->team, mine, error);
 }
 
+bool mms_h5_all(const mms_h5 *file, bool good) {
+  return mms_h5_agree(file, good ? MMS_OK : MMS_ERR_SYSTEM, NULL) == MMS_OK;
+}
+
 bool mms_h5_leads(const mms_h5 *file) { return file->team == NULL || mms_team_rank(file->team) == 0; }
 
 const char *mms_h5_library_version(void) {
@@ -46,16 +50,17 @@ const char *mms_h5_library_version(void) {
 }
 
 /* File access: MPI with a team, plain otherwise. No locks: a file is only ever written under a temporary name, and
- * many cluster file systems have none. Negative where HDF5 refuses. */
+ * many cluster file systems have none. Negative where HDF5 refuses. Collective. */
 static hid_t access_list(const mms_team *team) {
+  const mms_h5 alone = {.team = team};
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-  if (list < 0) return list;
-  bool good = H5Pset_file_locking(list, 0, 1) >= 0 && H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) >= 0 &&
+  bool good = list >= 0 && H5Pset_file_locking(list, 0, 1) >= 0 && H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) >= 0 &&
               H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_LATEST) >= 0;
-  if (good && team != NULL)
-    good = H5Pset_fapl_mpio(list, mms_team_communicator(team), MPI_INFO_NULL) >= 0; /* HDF5 duplicates it */
+  good = mms_h5_all(&alone, good);
+  if (good && team != NULL) /* HDF5 duplicates the communicator, which all ranks do together */
+    good = H5Pset_fapl_mpio(list, mms_team_communicator(team), MPI_INFO_NULL) >= 0;
   if (good) return list;
-  H5Pclose(list);
+  if (list >= 0) H5Pclose(list);
   return -1;
 }
 
@@ -144,7 +149,7 @@ mms_status mms_h5_open(mms_h5 **file, const mms_team *team, const char *path, mm
     status = mms_h5_agree(&alone, mms_file_size(path, &(*file)->bytes, error), error);
   if (status == MMS_OK && team != NULL) {
     hid_t access = access_list(team);
-    if (access >= 0) (*file)->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (mms_h5_all(&alone, access >= 0)) (*file)->id = H5Fopen(path, H5F_ACC_RDONLY, access);
     if ((*file)->id < 0) status = mms_h5_fail(*file, NULL, "cannot be opened", error);
     if (access >= 0) H5Pclose(access);
     status = mms_h5_agree(&alone, status, error);

@@ -20,6 +20,9 @@ struct mms_h5 {
 
 /* This rank's status as the team's (its own where there is no team). Collective. */
 mms_status mms_h5_agree(const mms_h5 *file, mms_status mine, mms_error *error);
+/* Is it good on every rank? Asked between what a rank prepares by itself and the call of HDF5 that all make together:
+ * one that stays away leaves the others waiting. Collective. */
+bool mms_h5_all(const mms_h5 *file, bool good);
 bool mms_h5_leads(const mms_h5 *file); /* rank 0, or alone */
 
 /* MMS_ERR_SYSTEM when writing, MMS_ERR_INPUT when reading: "FILE: NAME: what (HDF5's innermost reason)". `name` may

@@ -24,18 +24,37 @@ void mms_h5_type_name(hid_t type, char *out, size_t size) {
                                      : "not numbers");
 }
 
-bool mms_h5_has(mms_h5 *file, const char *name) {
-  char path[1024];
+/* Is the object `path` something other than a group? Then nothing lies in it, and HDF5 fails where it is asked. */
+static bool holds_nothing(const mms_h5 *file, const char *path) {
+  H5O_info_t about;
+  return H5Oget_info_by_name2(file->id, path, &about, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 && about.type != H5O_TYPE_GROUP;
+}
+
+/* Is there an object `name`? 1, 0, or negative where that cannot be found out. Local. */
+static int look_for(const mms_h5 *file, const char *name) {
+  char path[1024], parent[1024] = "/";
   size_t length = strlen(name);
-  if (length == 0 || length >= sizeof path) return false;
-  if (strcmp(name, "/") == 0) return true;
+  if (length == 0 || length >= sizeof path) return 0;
+  if (strcmp(name, "/") == 0) return 1;
   for (size_t i = 1; i <= length; i++) { /* H5Lexists looks at the last link only: ask for each on the way */
     if (name[i] != '/' && name[i] != '\0') continue;
     memcpy(path, name, i);
     path[i] = '\0';
-    if (H5Lexists(file->id, path, H5P_DEFAULT) <= 0) return false;
+    const htri_t there = H5Lexists(file->id, path, H5P_DEFAULT);
+    if (there <= 0) return there < 0 && !holds_nothing(file, parent) ? -1 : 0;
+    memcpy(parent, path, i + 1);
   }
-  return H5Oexists_by_name(file->id, name, H5P_DEFAULT) > 0;
+  return H5Oexists_by_name(file->id, name, H5P_DEFAULT);
+}
+
+bool mms_h5_has(mms_h5 *file, const char *name) { return look_for(file, name) > 0; }
+
+mms_status mms_h5_find(mms_h5 *file, const char *name, bool *there, mms_error *error) {
+  const int found = look_for(file, name);
+  *there = found > 0;
+  mms_status status = MMS_OK;
+  if (found < 0) status = mms_h5_fail(file, name, "cannot be looked for; the file is damaged", error);
+  return mms_h5_agree(file, status, error);
 }
 
 void mms_h5_dataset_close(mms_h5_dataset *dataset) {

@@ -20,15 +20,16 @@ static int64_t type_bytes(mms_h5_type type) { return type == MMS_H5_FLOAT32 ? 4 
 
 static mms_status make_group(mms_h5 *file, const char *path, mms_error *error) {
   htri_t there = H5Lexists(file->id, path, H5P_DEFAULT);
+  if (!mms_h5_all(file, there >= 0)) return mms_h5_fail(file, path, "the group cannot be looked for", error);
   if (there > 0) return MMS_OK;
   hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
   hid_t group = -1;
-  if (creation >= 0 && H5Pset_obj_track_times(creation, 0) >= 0)
+  if (mms_h5_all(file, creation >= 0 && H5Pset_obj_track_times(creation, 0) >= 0))
     group = H5Gcreate2(file->id, path, H5P_DEFAULT, creation, H5P_DEFAULT);
   mms_status status = group < 0 ? mms_h5_fail(file, path, "the group cannot be made", error) : MMS_OK;
   if (group >= 0) H5Gclose(group);
   if (creation >= 0) H5Pclose(creation);
-  return status;
+  return mms_h5_agree(file, status, error);
 }
 
 mms_status mms_h5_make_groups(mms_h5 *file, const char *name, bool whole, mms_error *error) {
@@ -67,22 +68,24 @@ static bool set_chunks(hid_t creation, int rank, int64_t rows, int64_t cols, int
   return H5Pset_chunk(creation, rank, chunk) >= 0 && H5Pset_fletcher32(creation) >= 0;
 }
 
-static bool set_text(hid_t object, const char *name, const char *value) {
+/* A text attribute. Collective; the same on all ranks. */
+static bool set_text(const mms_h5 *file, hid_t object, const char *name, const char *value) {
   hid_t type = H5Tcopy(H5T_C_S1);
   hid_t space = H5Screate(H5S_SCALAR);
   hid_t attribute = -1;
-  if (type >= 0 && H5Tset_size(type, strlen(value) + 1) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0 && space >= 0)
+  if (mms_h5_all(file, type >= 0 && H5Tset_size(type, strlen(value) + 1) >= 0 &&
+                           H5Tset_cset(type, H5T_CSET_UTF8) >= 0 && space >= 0))
     attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
   bool good = attribute >= 0 && H5Awrite(attribute, type, value) >= 0;
   if (attribute >= 0) H5Aclose(attribute);
   if (space >= 0) H5Sclose(space);
   if (type >= 0) H5Tclose(type);
-  return good;
+  return mms_h5_all(file, good);
 }
 
 /* Dimension labels as an attribute `dimensions` of one short text per dimension. (HDF5's own DIMENSION_LABELS are
- * strings of variable length, which parallel HDF5 does not write.) */
-static bool set_labels(hid_t dataset, int rank, const char *row_label, const char *col_label) {
+ * strings of variable length, which parallel HDF5 does not write.) Collective; the same on all ranks. */
+static bool set_labels(const mms_h5 *file, hid_t dataset, int rank, const char *row_label, const char *col_label) {
   if (row_label == NULL && col_label == NULL) return true;
   char labels[2][32];
   memset(labels, 0, sizeof labels);
@@ -92,13 +95,13 @@ static bool set_labels(hid_t dataset, int rank, const char *row_label, const cha
   hid_t type = H5Tcopy(H5T_C_S1);
   hid_t space = H5Screate_simple(1, &count, NULL);
   hid_t attribute = -1;
-  if (type >= 0 && H5Tset_size(type, sizeof labels[0]) >= 0 && space >= 0)
+  if (mms_h5_all(file, type >= 0 && H5Tset_size(type, sizeof labels[0]) >= 0 && space >= 0))
     attribute = H5Acreate2(dataset, "dimensions", type, space, H5P_DEFAULT, H5P_DEFAULT);
   bool good = attribute >= 0 && H5Awrite(attribute, type, labels) >= 0;
   if (attribute >= 0) H5Aclose(attribute);
   if (space >= 0) H5Sclose(space);
   if (type >= 0) H5Tclose(type);
-  return good;
+  return mms_h5_all(file, good);
 }
 
 /* Room for a dataset's chunks, all of them whole, before it is made. Collective; agreed. */
@@ -125,7 +128,8 @@ static hid_t make_dataset(mms_h5 *file, const char *name, mms_h5_type type, int 
     good = H5Pset_layout(creation, H5D_COMPACT) >= 0;
   else if (good && rows > 0 && cols > 0) /* an empty dataset has no chunks */
     good = set_chunks(creation, rank, rows, rank == 1 ? 1 : cols, type_bytes(type));
-  if (good) dataset = H5Dcreate2(file->id, name, file_type(type), space, H5P_DEFAULT, creation, H5P_DEFAULT);
+  if (mms_h5_all(file, good))
+    dataset = H5Dcreate2(file->id, name, file_type(type), space, H5P_DEFAULT, creation, H5P_DEFAULT);
   if (dataset < 0) mms_h5_fail(file, name, "the dataset cannot be made", error);
   if (creation >= 0) H5Pclose(creation);
   if (space >= 0) H5Sclose(space);
@@ -168,6 +172,7 @@ static bool transfer(const mms_h5 *file, const mms_h5_dataset *dataset, hid_t ty
   if (good && file->team != NULL) good = H5Pset_dxpl_mpio(list, H5FD_MPIO_COLLECTIVE) >= 0;
   if (good && dataset->rank > 0) good = mms_h5_select_rows(dataset, space, first, count);
   if (good && count == 0) good = H5Sselect_none(memory) >= 0;
+  good = mms_h5_all(file, good);
   if (good) good = H5Dwrite(dataset->id, type, memory, space, list, values) >= 0;
   if (list >= 0) H5Pclose(list);
   if (memory >= 0) H5Sclose(memory);
@@ -230,6 +235,12 @@ static mms_status write_pieces(mms_h5 *file, const char *name, const mms_h5_data
   return status;
 }
 
+/* How making the dataset went. */
+static mms_status made(const mms_h5_dataset *dataset, const mms_error *error) {
+  if (dataset->id >= 0) return MMS_OK;
+  return error != NULL ? error->status : MMS_ERR_SYSTEM;
+}
+
 mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type, int64_t rows, int64_t cols,
                                 int64_t first_row, int64_t n_local, int64_t chunk_rows, mms_h5_fill *fill,
                                 void *context, const char *description, const char *row_label, const char *col_label,
@@ -239,10 +250,9 @@ mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type
   if (status != MMS_OK) return status;
   mms_h5_dataset dataset = {.id = -1, .rank = 2, .dims = {rows, cols}, .rows = rows, .cols = cols};
   dataset.id = make_dataset(file, name, type, 2, rows, cols, error);
-  if (dataset.id < 0)
-    status = error != NULL ? error->status : MMS_ERR_SYSTEM;
-  else if ((description != NULL && !set_text(dataset.id, "description", description)) ||
-           !set_labels(dataset.id, 2, row_label, col_label))
+  status = mms_h5_agree(file, made(&dataset, error), error);
+  if (status == MMS_OK && ((description != NULL && !set_text(file, dataset.id, "description", description)) ||
+                           !set_labels(file, dataset.id, 2, row_label, col_label)))
     status = mms_h5_fail(file, name, "its description cannot be written", error);
   status = mms_h5_agree(file, status, error);
   if (status == MMS_OK && rows > 0 && cols > 0)
@@ -274,7 +284,10 @@ mms_status mms_h5_write_rows(mms_h5 *file, const char *name, mms_h5_type type, i
 /* What every rank needs alike where HDF5 keeps it in its metadata: rank 0's bytes on all ranks. */
 static mms_status same_bytes(const mms_h5 *file, const void *mine, int64_t bytes, void **same, mms_error *error) {
   mms_status status = mms_h5_agree(file, mms_allocate(same, bytes, 1, "a small dataset", error), error);
-  if (status != MMS_OK) return status;
+  if (status != MMS_OK) {
+    free(*same);
+    return status;
+  }
   if (bytes > 0 && mine != NULL) memcpy(*same, mine, (size_t)bytes);
   if (file->team != NULL) mms_team_broadcast(file->team, *same, (size_t)bytes, 0);
   return MMS_OK;
@@ -300,9 +313,8 @@ mms_status mms_h5_write_array(mms_h5 *file, const char *name, mms_h5_type type, 
   mms_h5_dataset dataset = {.id = -1, .rank = rank, .dims = {rows, cols}, .rows = rows, .cols = cols};
   if (status == MMS_OK) {
     dataset.id = make_dataset(file, name, type, rank, rows, cols, error);
-    if (dataset.id < 0)
-      status = error != NULL ? error->status : MMS_ERR_SYSTEM;
-    else if (description != NULL && !set_text(dataset.id, "description", description))
+    status = mms_h5_agree(file, made(&dataset, error), error);
+    if (status == MMS_OK && description != NULL && !set_text(file, dataset.id, "description", description))
       status = mms_h5_fail(file, name, "its description cannot be written", error);
     status = mms_h5_agree(file, status, error);
   }

@@ -63,9 +63,13 @@ static mms_status look_for_target(mms_comparison *comparison, const char *source
   if (status != MMS_OK || path == NULL) return status;
   mms_h5 *file = NULL;
   status = mms_h5_open(&file, NULL, path, error);
-  if (status == MMS_OK && mms_h5_has(file, "/latent") && mms_h5_has(file, "/target/mean") &&
-      mms_h5_has(file, "/target/covariance"))
-    status = measure_against_target(comparison, file, path, error);
+  bool whole = status == MMS_OK;
+  static const char *const parts[] = {"/latent", "/target/mean", "/target/covariance"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts && whole; i++) {
+    status = mms_h5_find(file, parts[i], &whole, error);
+    whole = whole && status == MMS_OK;
+  }
+  if (status == MMS_OK && whole) status = measure_against_target(comparison, file, path, error);
   mms_h5_close(&file);
   free(path);
   return status;

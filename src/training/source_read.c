@@ -107,8 +107,12 @@ static void list_dataset(void *context, const char *line) {
 
 static mms_status choose_dataset(named_file *named, mms_h5 *file, const char *const *usual, mms_error *error) {
   if (named->dataset != NULL) return MMS_OK;
-  for (; *usual != NULL; usual++)
-    if (mms_h5_has(file, *usual)) return mms_copy_text(&named->dataset, *usual, error);
+  for (; *usual != NULL; usual++) {
+    bool there = false;
+    mms_status status = mms_h5_find(file, *usual, &there, error);
+    if (status != MMS_OK) return status;
+    if (there) return mms_copy_text(&named->dataset, *usual, error);
+  }
   char list[512] = "";
   mms_h5_describe(file, list_dataset, list, NULL);
   return mms_fail(error, MMS_ERR_INPUT, "%s: name the dataset, as in %s:/dataset; it holds %s", named->file,
@@ -132,14 +136,21 @@ static mms_status read_array(named_file *named, const char *const *usual, mms_ar
   return status;
 }
 
-/* Attributes image_rows and image_columns of the file, where they fit `columns`. */
-static void read_image_shape(mms_points *points, mms_h5 *h5, int64_t columns) {
-  int64_t rows = 0, width = 0;
-  if (mms_h5_read_int(h5, "/", "image_rows", &rows, NULL) != MMS_OK) return;
-  if (mms_h5_read_int(h5, "/", "image_columns", &width, NULL) != MMS_OK) return;
-  if (rows < 1 || width < 1 || rows > columns || columns % rows != 0 || columns / rows != width) return;
+/* Attributes image_rows and image_columns of the file, where they are there and fit `columns`. */
+static mms_status read_image_shape(mms_points *points, mms_h5 *h5, int64_t columns, mms_error *error) {
+  static const char *const names[2] = {"image_rows", "image_columns"};
+  int64_t sides[2] = {0, 0};
+  for (int i = 0; i < 2; i++) {
+    bool there = false;
+    mms_status status = mms_h5_find_attribute(h5, "/", names[i], &there, error);
+    if (status == MMS_OK && there) status = mms_h5_read_int(h5, "/", names[i], &sides[i], error);
+    if (status != MMS_OK || !there) return status;
+  }
+  const int64_t rows = sides[0], width = sides[1];
+  if (rows < 1 || width < 1 || rows > columns || columns % rows != 0 || columns / rows != width) return MMS_OK;
   points->image_rows = rows;
   points->image_columns = width;
+  return MMS_OK;
 }
 
 static mms_status read_part(mms_h5 *h5, const char *file, const char *name, int64_t rows, int64_t cols, mms_matrix *out,
@@ -168,7 +179,9 @@ static mms_status read_prepared(mms_source *source, mms_h5 *h5, const char *file
                     "%s: /training does not have the checksum the file says; it was changed or "
                     "damaged",
                     file);
-  if (!mms_h5_has(h5, "/transform/encode")) return MMS_OK;
+  bool transformed = false;
+  status = mms_h5_find(h5, "/transform/encode", &transformed, error);
+  if (status != MMS_OK || !transformed) return status;
   t->identity = false;
   int found = 0;
   status = mms_h5_shape(h5, "/transform/encode", &found, dims, error);
@@ -194,13 +207,18 @@ static mms_status check_values(const mms_matrix *values, const char *name, mms_e
   return MMS_OK;
 }
 
-/* Is this the /training of a file that `prepare` wrote? */
-static bool is_prepared(mms_h5 *h5, const char *dataset) {
+/* Is this the /training of a file that `prepare` wrote? What cannot be read is not taken for a no: the rows would then
+ * pass for data that were never whitened. */
+static mms_status is_prepared(mms_h5 *h5, const char *dataset, bool *prepared, mms_error *error) {
+  *prepared = false;
+  if (h5 == NULL || strcmp(dataset, "/training") != 0) return MMS_OK;
   char *kind = NULL;
-  bool prepared = h5 != NULL && strcmp(dataset, "/training") == 0 &&
-                  mms_h5_read_text(h5, "/", "kind", &kind, NULL) == MMS_OK && strcmp(kind, "training") == 0;
+  bool there = false;
+  mms_status status = mms_h5_find_attribute(h5, "/", "kind", &there, error);
+  if (status == MMS_OK && there) status = mms_h5_read_text(h5, "/", "kind", &kind, error);
+  *prepared = kind != NULL && strcmp(kind, "training") == 0;
   free(kind);
-  return prepared;
+  return status;
 }
 
 mms_status mms_source_read(mms_source *source, const char *name, mms_error *error) {
@@ -218,12 +236,15 @@ mms_status mms_source_read(mms_source *source, const char *name, mms_error *erro
     *values = array.values;
     array.values = (mms_matrix){0};
     for (int64_t i = 0; is_bytes && i < values->rows * values->cols; i++) values->data[i] /= 255.0;
-    if (is_prepared(h5, named.dataset)) status = read_prepared(source, h5, named.file, error);
-    if (array.rank == 3) {
+    bool prepared = false;
+    status = is_prepared(h5, named.dataset, &prepared, error);
+    if (status == MMS_OK && prepared) status = read_prepared(source, h5, named.file, error);
+    if (status == MMS_OK && array.rank == 3) {
       source->points.image_rows = array.dims[1];
       source->points.image_columns = array.dims[2];
-    } else if (h5 != NULL) {
-      read_image_shape(&source->points, h5, source->prepared ? source->transform.data_dim : values->cols);
+    } else if (status == MMS_OK && h5 != NULL) {
+      status =
+          read_image_shape(&source->points, h5, source->prepared ? source->transform.data_dim : values->cols, error);
     }
   }
   mms_h5_close(&h5);

@@ -66,7 +66,11 @@ mms_status mms_h5_open(mms_h5 **file, const mms_team *team, const char *path, mm
  * gaps unguarded, so mms_h5_commit ends every file with a digest of all of it. MMS_ERR_INPUT: cut short, changed, or
  * without a digest. Reads the whole file, every rank a share. Collective; agreed. */
 mms_status mms_h5_check_digest(const mms_team *team, const char *path, mms_error *error);
+/* Is there an object `name`? false also where the file is too damaged to tell. Local. */
 bool mms_h5_has(mms_h5 *file, const char *name);
+/* The same for whoever goes on without it: MMS_ERR_INPUT where that cannot be told. Collective; agreed. */
+mms_status mms_h5_find(mms_h5 *file, const char *name, bool *there, mms_error *error);
+mms_status mms_h5_find_attribute(mms_h5 *file, const char *object, const char *name, bool *there, mms_error *error);
 /* Rank and dimensions (at most 8) of a dataset; refuses non-numeric types by name. Local to each rank's call. */
 mms_status mms_h5_shape(mms_h5 *file, const char *name, int *rank, int64_t dims[8], mms_error *error);
 /* Rows first_row … first_row + n_local − 1 of a dataset flattened to [rows][cols], as doubles. Collective. */
