@@ -5,6 +5,7 @@
 #include "mmsold/base/version.h"
 #include "mmsold/dynamics/dynamics.h"
 #include "mmsold/ensemble/ensemble.h"
+#include "mmsold/ensemble/tilt.h"
 #include "mmsold/field/field.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/run/run.h"

@@ -18,7 +18,8 @@ mms_status mms_config_refuse(const mms_config *config, mms_key key, mms_place pl
   mms_schema_path(key, path, sizeof path);
   const char *text = config->values[key].text;
   if (place.command_line)
-    return mms_fail(error, MMS_ERR_INPUT, "command line: --%s=%s: %s", path, text != NULL ? text : "", why);
+    return mms_fail(error, MMS_ERR_INPUT, "command line: --%s=%.200s%s: %s", path, text != NULL ? text : "",
+                    text != NULL && strlen(text) > 200 ? "..." : "", why);
   if (place.line == 0) return mms_fail(error, MMS_ERR_INPUT, "%s: %s: %s", config->name, path, why);
   return mms_fail(error, MMS_ERR_INPUT, "%s:%d:%d: %s: %s", config->name, place.line, place.column, path, why);
 }
@@ -67,16 +68,11 @@ static mms_status set_choice(const mms_config *config, mms_key key, const char *
                            near != NULL ? "\"?" : "");
 }
 
-mms_status mms_config_set(mms_config *config, mms_key key, const char *text, bool plain, mms_place place,
-                          mms_error *error) {
+mms_status mms_config_accept(const mms_config *config, mms_key key, const char *text, bool plain, mms_place place,
+                             mms_value *value, mms_error *error) {
   const mms_schema_key *row = mms_schema(key);
-  mms_value *value = &config->values[key];
-  free(value->text);
-  *value = (mms_value){.place = place};
-  mms_status status = mms_copy_text(&value->text, text, error);
-  if (status != MMS_OK) return status;
   char accepts[256];
-  mms_schema_accepts(key, accepts, sizeof accepts);
+  mms_schema_accepts_one(key, accepts, sizeof accepts);
   if (plain && (text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0))
     return mms_config_refuse(config, key, place, error, "has no value; it takes %s%s", accepts,
                              row->required ? "" : ", or leave the key out for its default");
@@ -86,8 +82,7 @@ mms_status mms_config_set(mms_config *config, mms_key key, const char *text, boo
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at += mms_words_utf8(at))
       if (mms_words_utf8(at) == 0) return mms_config_refuse(config, key, place, error, "is not UTF-8 text");
   } else if (row->type == MMS_TYPE_CHOICE) {
-    status = set_choice(config, key, text, value, place, error);
-    if (status != MMS_OK) return status;
+    return set_choice(config, key, text, value, place, error);
   } else if (row->type == MMS_TYPE_REAL_OR_AUTO && strcmp(text, "auto") == 0) {
     value->is_auto = true;
   } else {
@@ -98,8 +93,21 @@ mms_status mms_config_set(mms_config *config, mms_key key, const char *text, boo
     if (!accept_number(row, text, value, &why))
       return mms_config_refuse(config, key, place, error, "\"%s\" is not %s%s", text, accepts, why);
   }
-  value->set = value->known = true;
   return MMS_OK;
+}
+
+mms_status mms_config_set(mms_config *config, mms_key key, const char *text, bool plain, mms_place place,
+                          mms_error *error) {
+  mms_value *value = &config->values[key];
+  free(value->text);
+  free(value->elements);
+  *value = (mms_value){.place = place};
+  mms_status status = mms_copy_text(&value->text, text, error);
+  if (status != MMS_OK) return status;
+  if (mms_schema(key)->list) return mms_config_split(config, key, place, error);
+  status = mms_config_accept(config, key, text, plain, place, value, error);
+  value->set = value->known = status == MMS_OK;
+  return status;
 }
 
 mms_status mms_config_override(mms_config *config, const char *override, mms_error *error) {
@@ -143,7 +151,10 @@ mms_status mms_config_parse(mms_config *config, const char *text, const char *na
 }
 
 void mms_config_free(mms_config *config) {
-  for (int k = 0; k < MMS_KEYS; k++) free(config->values[k].text);
+  for (int k = 0; k < MMS_KEYS; k++) {
+    free(config->values[k].text);
+    free(config->values[k].elements);
+  }
   free(config->name);
   *config = (mms_config){.name = NULL};
 }

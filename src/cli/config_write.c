@@ -49,8 +49,30 @@ static void write_text(FILE *out, const char *text) {
 }
 
 /* Numbers are written in one way whatever way they were given, so that equal configurations are equal texts. */
+static void write_list(FILE *out, const mms_schema_key *row, const mms_value *value) {
+  char number[32];
+  for (int64_t i = 0; i < value->count; i++) {
+    fputs(i == 0 ? "[" : ", ", out);
+    if (row->type == MMS_TYPE_INTEGER) {
+      fprintf(out, "%" PRId64, ((const int64_t *)value->elements)[i]);
+    } else if (row->type == MMS_TYPE_REAL) {
+      mms_number_print(((const double *)value->elements)[i], number, sizeof number);
+      fputs(number, out);
+    } else {
+      const mms_choice *choice = row->choices;
+      while (choice->value != ((const int *)value->elements)[i]) choice++;
+      fputs(choice->name, out);
+    }
+  }
+  fputs("]", out);
+}
+
 static void write_value(FILE *out, const mms_schema_key *row, const mms_value *value) {
   char number[32];
+  if (row->list) {
+    write_list(out, row, value);
+    return;
+  }
   switch (row->type) {
   case MMS_TYPE_TEXT:
     write_text(out, value->text);

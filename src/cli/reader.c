@@ -1,10 +1,12 @@
 /* The part of YAML 1.1 a configuration is written in: one document, a mapping of sections, each a mapping of keys
- * to scalars. Everything else YAML could say is refused where it stands. */
+ * to scalars or lists of scalars. Everything else YAML could say is refused where it stands. */
 #include "cli/config.h"
 
 #include "cli/words.h"
+#include "mmsold/base/memory.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -103,6 +105,58 @@ static mms_status find_key(reading *r, mms_section section, const char *name, mm
   return MMS_OK;
 }
 
+/* The elements of a sequence that has begun; their texts stay with the events, [*count] to delete. */
+static mms_status read_elements(reading *r, const char *path, yaml_event_t *events, mms_element *elements,
+                                int64_t *count) {
+  for (;;) {
+    yaml_event_t event;
+    mms_status status = next(r, &event);
+    if (status != MMS_OK || event.type == YAML_SEQUENCE_END_EVENT) {
+      yaml_event_delete(&event);
+      return status;
+    }
+    const mms_place place = place_of(event.start_mark);
+    const char *text;
+    status = scalar_of(r, &event, path, &text);
+    if (status == MMS_OK && *count == MMS_MOST_ELEMENTS)
+      status = refuse(r, place, "%s: a list has at most %d values", path, MMS_MOST_ELEMENTS);
+    if (status != MMS_OK) {
+      yaml_event_delete(&event);
+      return status;
+    }
+    elements[*count] =
+        (mms_element){.text = text, .plain = event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE, .place = place};
+    events[(*count)++] = event;
+  }
+}
+
+/* What a list takes: a sequence, or one value alone. */
+static mms_status read_list(reading *r, mms_key key, const char *path, const yaml_event_t *first) {
+  const mms_place place = place_of(first->start_mark);
+  const char *text = NULL;
+  mms_status status = refuse_decorated(r, first);
+  if (status == MMS_OK && first->type != YAML_SEQUENCE_START_EVENT) {
+    status = scalar_of(r, first, path, &text);
+    if (status == MMS_OK && strchr(text, ',') != NULL)
+      status = refuse(r, place, "%s: \"%s\" is one text; a list is written [a, b, c]", path, text);
+    const mms_element one = {
+        .text = text, .plain = status == MMS_OK && first->data.scalar.style == YAML_PLAIN_SCALAR_STYLE, .place = place};
+    return status == MMS_OK ? mms_config_set_list(r->config, key, &one, 1, place, r->error) : status;
+  }
+  void *events = NULL, *elements = NULL;
+  int64_t count = 0;
+  if (status == MMS_OK)
+    status = mms_allocate(&events, MMS_MOST_ELEMENTS, sizeof(yaml_event_t), "a list of the configuration", r->error);
+  if (status == MMS_OK)
+    status = mms_allocate(&elements, MMS_MOST_ELEMENTS, sizeof(mms_element), "a list of the configuration", r->error);
+  if (status == MMS_OK) status = read_elements(r, path, events, elements, &count);
+  if (status == MMS_OK) status = mms_config_set_list(r->config, key, elements, count, place, r->error);
+  for (int64_t i = 0; i < count; i++) yaml_event_delete((yaml_event_t *)events + i);
+  free(events);
+  free(elements);
+  return status;
+}
+
 /* One "key: value"; `event` is the key's and is left for the caller to delete. */
 static mms_status read_key(reading *r, mms_section section, const yaml_event_t *event) {
   const char *name, *text;
@@ -114,6 +168,11 @@ static mms_status read_key(reading *r, mms_section section, const yaml_event_t *
   mms_schema_path(key, path, sizeof path);
   yaml_event_t value;
   status = next(r, &value);
+  if (status == MMS_OK && mms_schema(key)->list) {
+    status = read_list(r, key, path, &value);
+    yaml_event_delete(&value);
+    return status;
+  }
   if (status == MMS_OK) status = scalar_of(r, &value, path, &text);
   if (status == MMS_OK)
     status = mms_config_set(r->config, key, text, value.data.scalar.style == YAML_PLAIN_SCALAR_STYLE,
@@ -158,9 +217,11 @@ static mms_status find_section(reading *r, const char *name, mms_place place, mm
   for (int s = 0; s < MMS_SECTIONS; s++) names[s] = mms_schema_section((mms_section)s);
   const char *like = mms_words_nearest(name, names, MMS_SECTIONS);
   if (like != NULL) return refuse(r, place, "there is no section %s; did you mean %s?", name, like);
+  char all[128];
+  mms_schema_section_list(all, sizeof all);
   if (mms_schema_nearest("", name, near, sizeof near))
     return refuse(r, place, "there is no section %s; did you mean the key %s, inside its section?", name, near);
-  return refuse(r, place, "there is no section %s; there are training, sampler, score and output", name);
+  return refuse(r, place, "there is no section %s; there are %s", name, all);
 }
 
 /* Inside the outermost mapping, up to and with its end. */

@@ -16,6 +16,8 @@ _Static_assert(sizeof(mms_thin) == sizeof(int) && sizeof(mms_whiten) == sizeof(i
                    sizeof(mms_backend) == sizeof(int) && sizeof(mms_precision) == sizeof(int),
                "an enumeration is not an int");
 
+_Static_assert(offsetof(mms_config, name) == 0, "an offset of 0 in the schema means nowhere");
+
 static const mms_value *value_of(const mms_config *config, mms_key key) { return &config->values[key]; }
 
 static const char *choice_of(const mms_config *config, mms_key key) {
@@ -48,7 +50,7 @@ static mms_status check_built(const mms_config *config, mms_error *error) {
     if (!value->set) continue;
     if (!row->built)
       return mms_config_refuse(config, (mms_key)k, value->place, error, "not built in this version; leave it out");
-    if (row->type == MMS_TYPE_CHOICE && !row->choices[value->choice].built) {
+    if (row->type == MMS_TYPE_CHOICE && !row->list && !row->choices[value->choice].built) {
       char accepts[256];
       mms_schema_accepts((mms_key)k, accepts, sizeof accepts);
       return mms_config_refuse(config, (mms_key)k, value->place, error,
@@ -113,11 +115,25 @@ static mms_status check_neighbours(const mms_config *config, mms_error *error) {
                            k, l, k + l, count);
 }
 
-static mms_status set_defaults(mms_config *config, mms_error *error) {
+/* A section that only another command looks at. */
+static bool passed_by(mms_section section, unsigned needs) {
+  return mms_schema_section_is_command(section) && (needs & 1U << section) == 0;
+}
+
+static void pass_by(mms_config *config, unsigned needs) {
+  for (int k = 0; k < MMS_KEYS; k++) {
+    if (!passed_by(mms_schema((mms_key)k)->section, needs)) continue;
+    free(config->values[k].text);
+    free(config->values[k].elements);
+    config->values[k] = (mms_value){0};
+  }
+}
+
+static mms_status set_defaults(mms_config *config, unsigned needs, mms_error *error) {
   for (int k = 0; k < MMS_KEYS; k++) {
     const mms_schema_key *row = mms_schema((mms_key)k);
     mms_value *value = &config->values[k];
-    if (value->set || row->default_text == NULL) continue;
+    if (value->set || row->default_text == NULL || passed_by(row->section, needs)) continue;
     mms_status status = mms_config_set(config, (mms_key)k, row->default_text, true, (mms_place){0}, error);
     if (status != MMS_OK) return status;
     value->set = false;
@@ -156,9 +172,14 @@ static void bind(mms_config *config) {
   for (int k = 0; k < MMS_KEYS; k++) {
     const mms_schema_key *row = mms_schema((mms_key)k);
     const mms_value *value = &config->values[k];
-    if (!value->known || row->offset == SIZE_MAX) continue;
+    if (!value->known || row->offset == 0) continue;
     char *at = (char *)config + row->offset;
     const char *text = value->text;
+    if (row->list) {
+      memcpy(at, &value->elements, sizeof value->elements);
+      memcpy((char *)config + row->count_offset, &value->count, sizeof value->count);
+      continue;
+    }
     switch (row->type) {
     case MMS_TYPE_INTEGER:
       memcpy(at, &value->integer, sizeof value->integer);
@@ -185,9 +206,10 @@ static void bind(mms_config *config) {
 
 mms_status mms_config_resolve(mms_config *config, unsigned needs, mms_error *error) {
   mms_status status = check_required(config, needs, error);
-  if (status == MMS_OK) status = set_defaults(config, error);
+  if (status == MMS_OK) status = set_defaults(config, needs, error);
   if (status == MMS_OK) status = check_neighbours(config, error);
   if (status == MMS_OK) status = check_built(config, error);
+  if (status == MMS_OK) pass_by(config, needs);
   if (status == MMS_OK) status = check_training(config, error);
   if (status == MMS_OK) status = dependent_defaults(config, error);
   if (status == MMS_OK) bind(config);

@@ -14,6 +14,8 @@ typedef enum mms_section {
   MMS_SECTION_SAMPLER,
   MMS_SECTION_SCORE,
   MMS_SECTION_OUTPUT,
+  /* One for each later command; a run passes these by. */
+  MMS_SECTION_CONVERGE,
   MMS_SECTIONS
 } mms_section;
 
@@ -53,6 +55,8 @@ typedef enum mms_key {
   MMS_KEY_CHECKPOINT_MINUTES,
   MMS_KEY_KEEP_CHECKPOINTS,
   MMS_KEY_FALLBACK,
+  MMS_KEY_CONVERGE_PARTICLES,
+  MMS_KEY_CONVERGE_STEP_SIZE,
   MMS_KEYS
 } mms_key;
 
@@ -73,25 +77,31 @@ typedef struct mms_choice {
 } mms_choice;
 
 typedef struct mms_schema_key {
+  mms_key key;
   mms_section section;
   const char *name;
-  mms_key_type type;
+  mms_key_type type;         /* of a list: of its elements, integers, reals or choices */
+  bool list;                 /* one or more values, in the order given */
+  bool distinct;             /* lists: no value twice */
   const char *meaning;       /* one line */
   const char *unit;          /* "" where it has none */
   const char *default_text;  /* read by the same reader; NULL: none (required, unset, or default_words) */
   const char *default_words; /* how help says it where it isn't a fixed value */
   bool required;
-  bool built;                 /* false: known, and refused as not built */
-  int64_t least, most;        /* integers */
-  double above;               /* reals: value > above, or >= above where `at_least` */
-  bool at_least;              /* reals */
-  bool even;                  /* integers: only even values */
-  const mms_choice *choices;  /* choices */
-  size_t offset, auto_offset; /* where in mms_config the value goes; SIZE_MAX: nowhere */
+  bool built;                /* false: known, and refused as not built */
+  int64_t least, most;       /* integers */
+  double above;              /* reals: value > above, or >= above where `at_least` */
+  bool at_least;             /* reals */
+  bool even;                 /* integers: only even values */
+  const mms_choice *choices; /* choices */
+  size_t offset;             /* where in mms_config the value goes (a list: a pointer); 0: nowhere */
+  size_t auto_offset;        /* MMS_TYPE_REAL_OR_AUTO: where the bool goes */
+  size_t count_offset;       /* lists: where the int64_t goes */
 } mms_schema_key;
 
-/* The table's row, and a section's name. Local. */
+/* The table's row, how many rows it has (MMS_KEYS, or a test says which is missing), and a section's name. Local. */
 const mms_schema_key *mms_schema(mms_key key);
+int mms_schema_rows(void);
 const char *mms_schema_section(mms_section section);
 
 /* The section of this name, or MMS_SECTIONS; the key of this name in a section, or MMS_KEYS. Local. */
@@ -100,11 +110,16 @@ mms_key mms_schema_find(mms_section section, const char *name);
 
 /* The sections of INTERFACE.md's later commands: known words, refused as not built. Local. */
 bool mms_schema_section_is_planned(const char *name);
+/* A section that only the command of its name looks at. Local. */
+bool mms_schema_section_is_command(mms_section section);
+/* "training, sampler, score and output" with all there are. Local. */
+void mms_schema_section_list(char *out, size_t size);
 
 /* "section.key" into out. Local. */
 void mms_schema_path(mms_key key, char *out, size_t size);
-/* What a key accepts, in words: "integer, 1 or more". Local. */
+/* What a key accepts, and what one element of its list does, in words: "an integer, 1 or more". Local. */
 void mms_schema_accepts(mms_key key, char *out, size_t size);
+void mms_schema_accepts_one(mms_key key, char *out, size_t size);
 /* What the nearest right key to a wrong one is ("sampler.steps"), or false where nothing is near. Local. */
 bool mms_schema_nearest(const char *section, const char *name, char *out, size_t size);
 

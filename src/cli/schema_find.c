@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const sections[MMS_SECTIONS] = {"training", "sampler", "score", "output"};
+static const char *const sections[MMS_SECTIONS] = {"training", "sampler", "score", "output", "converge"};
 
 const char *mms_schema_section(mms_section section) { return sections[section]; }
 
@@ -23,7 +23,17 @@ mms_key mms_schema_find(mms_section section, const char *name) {
 }
 
 bool mms_schema_section_is_planned(const char *name) {
-  return strcmp(name, "density") == 0 || strcmp(name, "converge") == 0 || strcmp(name, "classify") == 0;
+  return strcmp(name, "density") == 0 || strcmp(name, "classify") == 0;
+}
+
+bool mms_schema_section_is_command(mms_section section) { return section > MMS_SECTION_OUTPUT; }
+
+void mms_schema_section_list(char *out, size_t size) {
+  out[0] = '\0';
+  for (int s = 0; s < MMS_SECTIONS; s++) {
+    const size_t used = strlen(out);
+    snprintf(out + used, size - used, "%s%s", s == 0 ? "" : s + 1 < MMS_SECTIONS ? ", " : " and ", sections[s]);
+  }
 }
 
 void mms_schema_path(mms_key key, char *out, size_t size) {

@@ -22,7 +22,7 @@ static int add_choices(char *out, size_t size, const mms_choice *choices, bool b
   return count;
 }
 
-void mms_schema_accepts(mms_key key, char *out, size_t size) {
+void mms_schema_accepts_one(mms_key key, char *out, size_t size) {
   const mms_schema_key *row = mms_schema(key);
   out[0] = '\0';
   switch (row->type) {
@@ -44,6 +44,13 @@ void mms_schema_accepts(mms_key key, char *out, size_t size) {
     add_choices(out, size, row->choices, true);
     break;
   }
+}
+
+void mms_schema_accepts(mms_key key, char *out, size_t size) {
+  static const char each[] = "a list, each ";
+  const size_t used = mms_schema(key)->list ? strlen(each) : 0;
+  memcpy(out, each, used);
+  mms_schema_accepts_one(key, out + used, size - used);
 }
 
 /* The words of a choice that this version doesn't have. */

@@ -190,7 +190,7 @@ static void test_unknown_words_name_the_nearest(void **state) {
                "c.yaml:2:2: sampler.setps: there is no such key; did you mean sampler.steps?");
   refuses_with("training: {steps: 5}", NULL, 0, "did you mean sampler.steps?"); /* the right name, the wrong section */
   refuses_with("bandwidth: 5", NULL, 0, "did you mean the key score.bandwidth, inside its section?");
-  refuses_with("zzzzzzzz: {a: 5}", NULL, 0, "there are training, sampler, score and output");
+  refuses_with("zzzzzzzz: {a: 5}", NULL, 0, "there are training, sampler, score, output and converge");
   refuses_with(
       "score: {backend: densee}", NULL, 0,
       "c.yaml:1:18: score.backend: \"densee\" is not one of auto, reference, dense, tree; did you mean \"dense\"?");
@@ -211,7 +211,7 @@ static void test_not_built_is_refused(void **state) {
                          "score: {linalg: distributed}",
                          "training: {placement: partitioned}",
                          "density: {smoothing: [1, 2]}",
-                         "converge: {a: 1}",
+                         "converge: {particles: [1, 2]}",
                          "classify: {}"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     refuses_with(lines[i], NULL, 0, "not built in this version");
@@ -271,15 +271,19 @@ static void test_overrides_are_checked_alike(void **state) {
 static void test_schema_is_sound(void **state) {
   (void)state;
   mms_config config = {0};
+  assert_int_equal(mms_schema_rows(), MMS_KEYS);
   for (int k = 0; k < MMS_KEYS; k++) {
     const mms_schema_key *row = mms_schema((mms_key)k);
     mms_error error = mms_error_none();
+    assert_int_equal(row->key, k);
     assert_non_null(row->name);
     assert_non_null(row->meaning);
     assert_non_null(row->unit);
     assert_int_equal(mms_schema_find(row->section, row->name), k);
     assert_true(row->required || row->default_text != NULL || row->default_words != NULL);
     assert_true(row->type != MMS_TYPE_CHOICE || row->choices != NULL);
+    assert_true(!row->list || row->type == MMS_TYPE_INTEGER || row->type == MMS_TYPE_REAL ||
+                row->type == MMS_TYPE_CHOICE);
     if (row->default_text != NULL)
       expect_ok(mms_config_set(&config, (mms_key)k, row->default_text, true, (mms_place){0}, &error), &error);
   }
