@@ -121,6 +121,7 @@ part_fuzz() {
   check tests/fuzz/search.sh config 10000 1
   check tests/fuzz/search.sh npy 20000 1
   check tests/fuzz/search.sh idx 10000 1
+  check tests/fuzz/search.sh mesh 10000 1
   check tests/fuzz/search.sh h5 1500 1
 }
 

@@ -60,13 +60,6 @@ static mms_status check_built(const mms_config *config, mms_error *error) {
   return MMS_OK;
 }
 
-static bool is_generator(const char *source) {
-  static const char *const generators[] = {"checkerboard", "spirals", "circle", "gaussians"};
-  for (size_t i = 0; i < sizeof generators / sizeof generators[0]; i++)
-    if (strcmp(source, generators[i]) == 0) return true;
-  return false;
-}
-
 static mms_status check_training(const mms_config *config, mms_error *error) {
   const mms_value *source = value_of(config, MMS_KEY_SOURCE), *count = value_of(config, MMS_KEY_COUNT);
   const mms_value *labels = value_of(config, MMS_KEY_LABELS), *label = value_of(config, MMS_KEY_CLASS);
@@ -89,7 +82,7 @@ static mms_status check_training(const mms_config *config, mms_error *error) {
     return mms_config_refuse(config, MMS_KEY_WHITEN_TOP, top->place, error,
                              "%" PRId64 " directions of training.components = %" PRId64, top->integer,
                              components->integer);
-  if (source->set && is_generator(source->text)) {
+  if (source->set && mms_source_is_drawn(source->text)) {
     if (labels->set)
       return mms_config_refuse(config, MMS_KEY_LABELS, labels->place, error,
                                "%s is generated and has no labels; leave labels and class out", source->text);

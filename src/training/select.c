@@ -2,6 +2,7 @@
 #include "mmsold/base/memory.h"
 #include "mmsold/random/random.h"
 #include "training/generators.h"
+#include "training/mesh.h"
 #include "training/source.h"
 #include "training/thin.h"
 #include <stdbool.h>
@@ -75,19 +76,23 @@ static mms_status keep_count(mms_matrix *values, int64_t count, bool thin, uint6
   return status;
 }
 
+/* Rows drawn rather than read: from a generator, or on a mesh. */
 static mms_status generate(mms_source *source, const mms_training_options *options, bool thin, char **about,
                            mms_error *error) {
   int64_t count = options->count;
+  bool mesh = mms_mesh_named(options->source);
+  const char *kind = mesh ? "mesh" : "generator";
   if (count < 1)
-    return mms_fail(error, MMS_ERR_INPUT, "count: %lld; the generator %s needs a count of at least 1", (long long)count,
+    return mms_fail(error, MMS_ERR_INPUT, "count: %lld; the %s %s needs a count of at least 1", (long long)count, kind,
                     options->source);
   if (count > INT64_MAX / DRAWS_PER_KEPT)
     return mms_fail(error, MMS_ERR_INPUT, "count: %lld is too large", (long long)count);
   if (options->labels != NULL)
-    return mms_fail(error, MMS_ERR_INPUT, "labels: %s is given, but rows of the generator %s have no labels",
-                    options->labels, options->source);
+    return mms_fail(error, MMS_ERR_INPUT, "labels: %s is given, but rows of the %s %s have no labels", options->labels,
+                    kind, options->source);
   int64_t draws = thin ? DRAWS_PER_KEPT * count : count;
-  mms_status status = mms_generator_draw(&source->points.values, options->source, draws, options->seed, error);
+  mms_status status = mesh ? mms_mesh_draw(&source->points.values, options->source, draws, options->seed, error)
+                           : mms_generator_draw(&source->points.values, options->source, draws, options->seed, error);
   if (status == MMS_OK && thin) status = keep_count(&source->points.values, count, true, options->seed, error);
   if (status != MMS_OK) return status;
   if (!thin) return mms_format_text(about, error, "%s: %lld points", options->source, (long long)count);
@@ -117,6 +122,8 @@ static mms_status select_from_file(mms_source *source, const mms_training_option
                          count < there && thin ? " by thinning" : "");
 }
 
+bool mms_source_is_drawn(const char *source) { return mms_generator_known(source) || mms_mesh_named(source); }
+
 mms_status mms_source_select(mms_source *source, const mms_training_options *options, char **about, mms_error *error) {
   *source = (mms_source){0};
   *about = NULL;
@@ -124,11 +131,11 @@ mms_status mms_source_select(mms_source *source, const mms_training_options *opt
     return mms_fail(error, MMS_ERR_INPUT, "source: is missing; give a file or one of the generators %s",
                     mms_generator_names());
   if (options->count < 0) return mms_fail(error, MMS_ERR_INPUT, "count: %lld is negative", (long long)options->count);
-  bool generator = mms_generator_known(options->source);
+  bool drawn = mms_source_is_drawn(options->source);
   bool thin =
       options->thin == MMS_THIN_FARTHEST || (options->thin == MMS_THIN_DEFAULT && mms_generator_thins(options->source));
   mms_status status =
-      generator ? generate(source, options, thin, about, error) : select_from_file(source, options, thin, about, error);
+      drawn ? generate(source, options, thin, about, error) : select_from_file(source, options, thin, about, error);
   if (status != MMS_OK) mms_source_free(source);
   return status;
 }

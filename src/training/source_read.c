@@ -2,6 +2,7 @@
 #include "mmsold/store/arrays.h"
 #include "mmsold/store/h5.h"
 #include "training/generators.h"
+#include "training/mesh.h"
 #include "training/source.h"
 #include <math.h>
 #include <stdbool.h>
@@ -65,8 +66,8 @@ static mms_status refuse_unknown(const char *name, bool there, mms_error *error)
   if (there && stat(name, &about) == 0 && !S_ISREG(about.st_mode))
     return mms_fail(error, MMS_ERR_INPUT, "%s: is %s", name,
                     S_ISDIR(about.st_mode) ? "a folder; name a file in it" : "not a regular file");
-  const char *accepted = "accepted are FILE.npy, FILE.h5 or FILE.h5:/dataset, IDX files (plain or .gz), and the "
-                         "generators";
+  const char *accepted = "accepted are FILE.npy, FILE.h5 or FILE.h5:/dataset, IDX files (plain or .gz), meshes "
+                         "(.off, .ply), and the generators";
   if (there)
     return mms_fail(error, MMS_ERR_INPUT, "%s: is not a file of a known kind; %s %s", name, accepted,
                     mms_generator_names());
@@ -79,6 +80,11 @@ static mms_status refuse_unknown(const char *name, bool there, mms_error *error)
 /* Suffix first, then content. */
 static mms_status take_apart(named_file *named, const char *name, mms_error *error) {
   *named = (named_file){.kind = KIND_NPY};
+  if (mms_mesh_named(name))
+    return mms_fail(error, MMS_ERR_INPUT,
+                    "%s: is a mesh, and points on it are drawn where it is training.source; mmsold prepare stores "
+                    "such points in a file",
+                    name);
   mms_status status = mms_copy_text(&named->file, name, error);
   if (status != MMS_OK) return status;
   char *colon = NULL;

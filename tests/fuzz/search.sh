@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/fuzz/search.sh NAME RUNS [SEED]: so many executions of build/fuzz's fuzzer NAME (config, npy, idx, h5).
+# tests/fuzz/search.sh NAME RUNS [SEED]: so many executions of build/fuzz's fuzzer NAME (config, npy, idx, mesh, h5).
 # With a seed: from the seeds of the tree, the same way every time. Without: from what earlier searches kept in
 # build/fuzz/corpus, too, and adding to it. Fails where an input broke a promise; it is left in build/fuzz/found, and
 # the fuzzer given that file as its argument repeats the fault.

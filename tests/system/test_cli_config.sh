@@ -61,6 +61,7 @@ grep -q '^#' resolved.yaml || fail "--check prints no plan"
 # One of the two smoothing keys alone: allowed, and said.
 expect_exit 0 'warning: .*score.smoothing = 0.2 has no effect' "$mmsold" run good.yaml --check --score.smoothing_samples=0
 expect_exit 0 'warning: .*score.smoothing_samples = 4 has no effect' "$mmsold" run good.yaml --check --score.smoothing=0
+ln -s "$MMSOLD_SOURCE/config" config # one names a file in it, as seen from the root
 for config in "$MMSOLD_SOURCE"/config/*.yaml; do
   grep -q 'fashion' "$config" && [ ! -e /usr/share/datasets/fashion-mnist ] && continue
   expect_exit 0 '^training:' "$mmsold" run "$config" --check

@@ -8,6 +8,7 @@
 #include "mmsold/parallel/shared.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/training/transform.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef enum mms_thin { MMS_THIN_DEFAULT, MMS_THIN_NONE, MMS_THIN_FARTHEST } mms_thin;
@@ -15,8 +16,8 @@ typedef enum mms_placement { MMS_PLACEMENT_AUTO, MMS_PLACEMENT_REPLICATED, MMS_P
 
 /* What the `training:` section says. Strings are borrowed for the call. */
 typedef struct mms_training_options {
-  const char *source; /* checkerboard | spirals | circle | gaussians | FILE.npy | FILE.h5:/dataset | IDX[.gz] */
-  int64_t count;      /* rows kept; 0 = all rows of a file (generators need it) */
+  const char *source; /* a generator's name | FILE.npy | FILE.h5:/dataset | IDX[.gz] | mesh (.off, .ply) */
+  int64_t count;      /* rows kept; 0 = all rows of a file (generators and meshes need it) */
   mms_thin thin;      /* default: farthest for checkerboard and spirals, none otherwise */
   uint64_t seed;
   const char *labels; /* a file with one integer per row, or NULL */
@@ -26,6 +27,9 @@ typedef struct mms_training_options {
   int64_t whiten_top;
   mms_placement placement;
 } mms_training_options;
+
+/* Are the rows of `source` drawn (a generator, a mesh), so that count must be given, rather than read? Local. */
+bool mms_source_is_drawn(const char *source);
 
 /* Rows as the user gave them, before any transform; with what is known about their shape. */
 typedef struct mms_points {
@@ -43,8 +47,8 @@ void mms_points_free(mms_points *points);
 
 /* `source` read or generated, class kept, rows selected (count, thin, seed), no transform: the
  * rows that mms_training_create starts from, in its order. Local: for pictures and studies.
- * Selection: `farthest` thins (10 count draws of a generator, or the file's rows) by farthest-point
- * sampling; `none` keeps count generator draws, or a uniform subset of the file's rows drawn with
+ * Selection: `farthest` thins (10 count draws of a generator or on a mesh, or the file's rows) by farthest-point
+ * sampling; `none` keeps count such draws, or a uniform subset of the file's rows drawn with
  * `seed`, in file order. count > rows available: refused with both numbers. */
 mms_status mms_points_select(mms_points *points, const mms_training_options *options, mms_error *error);
 
