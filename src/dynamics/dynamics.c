@@ -1,22 +1,57 @@
 #include "mmsold/dynamics/dynamics.h"
 
 #include "dynamics/method.h"
+#include "mmsold/base/memory.h"
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-static const char *const SCHEME_NAMES[] = {"lm", "lm-corrected", "em", "exponential"};
+static const char *const SCHEME_NAMES[] = {"lm", "lm-corrected", "em", "exponential", "aboba", "baoab"};
 enum { SCHEMES = sizeof SCHEME_NAMES / sizeof *SCHEME_NAMES };
 
 const char *mms_scheme_name(mms_scheme scheme) {
   return (int)scheme >= 0 && (int)scheme < SCHEMES ? SCHEME_NAMES[scheme] : "unknown";
 }
 
+static const mms_method_table *const METHODS[] = {
+    [MMS_METHOD_MMSOLD] = &mms_method_mmsold, [MMS_METHOD_LANGEVIN] = &mms_method_langevin};
+
 static const mms_method_table *find_method(mms_method method) {
-  return method == MMS_METHOD_MMSOLD ? &mms_method_mmsold : NULL;
+  bool known = (int)method >= 0 && (size_t)method < sizeof METHODS / sizeof *METHODS;
+  return known ? METHODS[method] : NULL;
 }
+
+bool mms_method_takes(mms_method method, mms_scheme scheme) {
+  const mms_method_table *table = find_method(method);
+  return table != NULL && (int)scheme >= 0 && (int)scheme < SCHEMES && (table->schemes & 1U << scheme) != 0;
+}
+
+const char *mms_method_name(mms_method method) {
+  const mms_method_table *table = find_method(method);
+  return table != NULL ? table->name : "unknown";
+}
+
+int64_t mms_sampler_steps(const mms_sampler_options *sampler) { return sampler->steps; }
 
 /* The random streams count steps and particles in this many bits (random.h). */
 static const int64_t MOST_STEPS = ((int64_t)1 << 40) - 1;
 static const int64_t MOST_PARTICLES = ((int64_t)1 << 48) - 1;
+
+/* A scheme of its own, and of this way of moving. */
+static mms_status check_scheme(const mms_sampler_options *sampler, mms_error *error) {
+  char list[128] = "";
+  if (find_method(sampler->method)->schemes == 0 || mms_method_takes(sampler->method, sampler->scheme)) return MMS_OK;
+  for (int s = 0; s < SCHEMES; s++) {
+    size_t used = strlen(list);
+    if (mms_method_takes(sampler->method, (mms_scheme)s))
+      snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", SCHEME_NAMES[s]);
+  }
+  if ((int)sampler->scheme < 0 || (int)sampler->scheme >= SCHEMES)
+    return mms_fail(error, MMS_ERR_INPUT, "scheme number %d is not one of %s", (int)sampler->scheme, list);
+  return mms_fail(error, MMS_ERR_INPUT, "scheme %s is none of method %s, which takes %s",
+                  mms_scheme_name(sampler->scheme), mms_method_name(sampler->method), list);
+}
 
 static mms_status check_sampler(const mms_sampler_options *sampler, mms_error *error) {
   if (sampler->particles < 1 || sampler->particles > MOST_PARTICLES)
@@ -28,12 +63,9 @@ static mms_status check_sampler(const mms_sampler_options *sampler, mms_error *e
   if (!sampler->step_size_auto && !(sampler->step_size > 0.0 && isfinite(sampler->step_size)))
     return mms_fail(error, MMS_ERR_INPUT, "step_size = %g: it must be a positive, finite number, or auto",
                     sampler->step_size);
-  if ((int)sampler->scheme < 0 || (int)sampler->scheme >= SCHEMES)
-    return mms_fail(error, MMS_ERR_INPUT, "scheme number %d is not one of lm, lm-corrected, em, exponential",
-                    (int)sampler->scheme);
   if (sampler->retraction != MMS_RETRACTION_QR && sampler->retraction != MMS_RETRACTION_POLAR)
     return mms_fail(error, MMS_ERR_INPUT, "retraction number %d is neither qr nor polar", (int)sampler->retraction);
-  return MMS_OK;
+  return check_scheme(sampler, error);
 }
 
 static mms_status check_score(const mms_score_options *score, mms_error *error) {
@@ -47,42 +79,121 @@ static mms_status check_score(const mms_score_options *score, mms_error *error) 
   return MMS_OK;
 }
 
+/* Arrays every way of moving works in. */
+static mms_status allocate(mms_dynamics *dynamics, mms_error *error) {
+  const mms_blocks *blocks = &dynamics->ensemble.blocks;
+  int64_t d = dynamics->target.dim, tile = blocks->size * d, local = blocks->end - blocks->first;
+  mms_status status = mms_allocate_doubles(&dynamics->w, blocks->n_local * d, "the increments", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&dynamics->potential, local, "the blocks' potentials", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&dynamics->speed, local, "the blocks' velocities", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&dynamics->z, tile, "a block's positions", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&dynamics->mean, tile, "a block's softmax means", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&dynamics->xi, tile, "a block's noise", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&dynamics->log_mass, blocks->size, "a block's log mass", error);
+  return status;
+}
+
+/* What only this rank's memory can refuse, after the target stands. */
+static mms_status create_local(mms_dynamics *dynamics, mms_error *error) {
+  const mms_sampler_options *sampler = &dynamics->context.sampler;
+  int64_t d = dynamics->target.dim;
+  mms_status status = mms_ensemble_create(&dynamics->ensemble, dynamics->context.team, sampler->particles, d,
+                                          2 * dynamics->pairs, error);
+  if (status != MMS_OK) return status;
+  dynamics->target.tile = dynamics->ensemble.blocks.size;
+  if (dynamics->method->constrained)
+    status = mms_constraint_create(&dynamics->constraint, &dynamics->ensemble.blocks, d, sampler->retraction, error);
+  else
+    status = mms_moments_create(&dynamics->moments, &dynamics->ensemble.blocks, &dynamics->target, error);
+  if (status == MMS_OK) status = allocate(dynamics, error);
+  if (status == MMS_OK) status = dynamics->method->prepare(dynamics, error);
+  return status;
+}
+
+/* P <= d with the constraint is refused before the work of target and field is done. */
+static mms_status check_particles(const mms_dynamics_context *context, mms_error *error) {
+  const mms_sampler_options *sampler = &context->sampler;
+  if (!find_method(sampler->method)->constrained || sampler->particles > context->training->dim) return MMS_OK;
+  mms_blocks blocks = mms_blocks_make(sampler->particles, 1, 0, 1);
+  mms_constraint *refused = NULL;
+  return mms_constraint_create(&refused, &blocks, context->training->dim, sampler->retraction, error);
+}
+
+static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *context, mms_error *error) {
+  const mms_method_table *method = find_method(context->sampler.method);
+  const mms_score_options *score = &context->score;
+  void *memory = NULL;
+  mms_status status = mms_allocate(&memory, 1, method->size, "the dynamics", error);
+  mms_dynamics *self = memory;
+  *dynamics = self;
+  if (status == MMS_OK) {
+    self->method = method;
+    self->context = *context;
+    self->pairs = score->smoothing > 0.0 ? score->smoothing_samples / 2 : 0;
+    status = check_particles(context, error);
+  }
+  status = mms_team_agree(context->team, status, error);
+  if (status == MMS_OK)
+    status = mms_target_create(&self->target, context->team, context->training, score->bandwidth,
+                               method->factor(&context->sampler), error);
+  if (status == MMS_OK) status = mms_team_agree(context->team, create_local(self, error), error);
+  if (status == MMS_OK)
+    status = mms_field_create(&self->field, context->team, context->training, score->backend,
+                              self->ensemble.blocks.size, self->pairs, error);
+  if (status == MMS_OK && method->settle != NULL) status = method->settle(self, error);
+  return status;
+}
+
 mms_status mms_dynamics_create(mms_dynamics **dynamics, const mms_dynamics_context *context, mms_error *error) {
   *dynamics = NULL;
-  const mms_method_table *method = find_method(context->sampler.method);
-  mms_status status =
-      method != NULL ? MMS_OK
-                     : mms_fail(error, MMS_ERR_INPUT, "method number %d is not known", (int)context->sampler.method);
+  mms_status status = MMS_OK;
+  if (find_method(context->sampler.method) == NULL)
+    status = mms_fail(error, MMS_ERR_INPUT, "method number %d is not known", (int)context->sampler.method);
   if (status == MMS_OK) status = check_sampler(&context->sampler, error);
   if (status == MMS_OK) status = check_score(&context->score, error);
   status = mms_team_agree(context->team, status, error); /* also where the ranks were told different things */
   if (status != MMS_OK) return status;
-  status = method->create(dynamics, context, error);
+  status = create(dynamics, context, error);
   if (status != MMS_OK) mms_dynamics_free(dynamics);
   return status;
 }
 
 void mms_dynamics_free(mms_dynamics **dynamics) {
-  if (*dynamics == NULL) return;
-  (*dynamics)->method->free(*dynamics);
+  mms_dynamics *self = *dynamics;
+  if (self == NULL) return;
+  if (self->method->free != NULL) self->method->free(self);
+  mms_field_free(&self->field);
+  mms_constraint_free(&self->constraint);
+  mms_moments_free(&self->moments);
+  mms_ensemble_free(&self->ensemble);
+  mms_target_free(&self->target);
+  double *const arrays[] = {self->w, self->potential, self->speed, self->z, self->mean, self->xi, self->log_mass};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+  free(self);
   *dynamics = NULL;
 }
 
 mms_status mms_dynamics_start(mms_dynamics *dynamics, mms_error *error) {
-  return dynamics->method->start(dynamics, error);
+  mms_status status = dynamics->method->start(dynamics, error);
+  if (status == MMS_OK) dynamics->step = 0;
+  return status;
 }
 
 void mms_dynamics_resume(mms_dynamics *dynamics, int64_t step) { dynamics->step = step; }
 
-mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *request, mms_step_report *report,
-                             mms_error *error) {
-  return dynamics->method->step(dynamics, request, report, error);
+int mms_dynamics_arrays(mms_dynamics *dynamics, mms_state_array *arrays) {
+  arrays[0] =
+      (mms_state_array){.name = "Y", .description = "particles in manifold coordinates", .data = dynamics->ensemble.y};
+  return 1 + (dynamics->method->arrays != NULL ? dynamics->method->arrays(dynamics, arrays + 1) : 0);
 }
 
 mms_status mms_dynamics_measure(mms_dynamics *dynamics, double *mean_defect, double *covariance_defect,
                                 mms_error *error) {
-  return mms_constraint_measure(dynamics->constraint, dynamics->context.team, dynamics->ensemble.y, mean_defect,
-                                covariance_defect, error);
+  const mms_team *team = dynamics->context.team;
+  const double *y = dynamics->ensemble.y;
+  return dynamics->constraint != NULL
+             ? mms_constraint_measure(dynamics->constraint, team, y, mean_defect, covariance_defect, error)
+             : mms_moments_measure(dynamics->moments, team, y, mean_defect, covariance_defect, error);
 }
 
 int64_t mms_dynamics_steps_done(const mms_dynamics *dynamics) { return dynamics->step; }
@@ -90,4 +201,34 @@ double mms_dynamics_step_size(const mms_dynamics *dynamics) { return dynamics->s
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics) { return &dynamics->target; }
 const mms_field *mms_dynamics_field(const mms_dynamics *dynamics) { return dynamics->field; }
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics) { return &dynamics->ensemble; }
-int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) { return dynamics->method->bytes(dynamics); }
+
+int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {
+  const mms_blocks *blocks = &dynamics->ensemble.blocks;
+  int64_t d = dynamics->target.dim;
+  int64_t doubles = 2 * blocks->n_local * d                  /* Y and W */
+                    + blocks->size * (3 * d + 1)             /* a block's tiles */
+                    + 2 * (blocks->end - blocks->first)      /* the blocks' sums */
+                    + 3 * d * d + (MMS_TARGET_TILE + 2) * d; /* the target */
+  int64_t bytes = doubles * (int64_t)sizeof(double) + mms_field_bytes(dynamics->field);
+  bytes +=
+      dynamics->constraint != NULL ? mms_constraint_bytes(dynamics->constraint) : mms_moments_bytes(dynamics->moments);
+  return bytes + (dynamics->method->bytes != NULL ? dynamics->method->bytes(dynamics) : 0);
+}
+
+void mms_dynamics_describe(const mms_dynamics *dynamics, char *text, size_t size) {
+  dynamics->method->describe(dynamics, text, size);
+}
+
+bool mms_dynamics_caution(const mms_dynamics *dynamics, char *text, size_t size) {
+  double h = dynamics->step_size, bound = dynamics->step_bound;
+  if (dynamics->always_stable || !(h > bound)) return false;
+  const mms_sampler_options *sampler = &dynamics->context.sampler;
+  bool exponential = mms_method_takes(sampler->method, MMS_SCHEME_EXPONENTIAL);
+  snprintf(text, size,
+           "step_size %.4g is %.3g times the stability bound %.4g of scheme %s: particles may fly apart%s; use "
+           "step_size: auto%s",
+           h, h / bound, bound, mms_scheme_name(sampler->scheme),
+           dynamics->constraint != NULL ? " while the moments still look perfect" : "",
+           exponential ? " or scheme: exponential" : "");
+  return true;
+}

@@ -1,4 +1,5 @@
-/* The table of functions behind which ways of moving stand; one file per way. Private to src/dynamics. */
+/* The table of functions behind which ways of moving stand, one file per way, and what they share. Private to
+ * src/dynamics. */
 #ifndef DYNAMICS_METHOD_H
 #define DYNAMICS_METHOD_H
 
@@ -11,22 +12,74 @@ struct mms_dynamics {
   mms_target target;
   mms_field *field;
   mms_ensemble ensemble;
-  mms_constraint *constraint;
-  double step_size; /* h in use */
-  int64_t step;     /* steps done */
+  mms_constraint *constraint; /* of a way of moving with the moment constraint, else NULL ... */
+  mms_moments *moments;       /* ... and this instead */
+  double step_size;           /* h in use */
+  double step_bound;          /* h is linearly stable below it; infinite where there is no such bound */
+  bool always_stable;         /* the scheme is stable above it too */
+  int64_t step;               /* steps done */
+  int64_t pairs;              /* M/2, or 0 where there is nothing to smooth */
+
+  double *w;         /* [n_local][d]: what a step adds to Y */
+  double *potential; /* [local blocks]: a step's sums of V */
+  double *speed;     /* [local blocks]: a step's sums of squared velocities; 0 where there are none */
+  /* Of the block in hand: */
+  double *z, *mean, *xi; /* [block size][d] */
+  double *log_mass;      /* [block size] */
+  int64_t bad_block;     /* the first local block that was refused in this step, or −1 */
+  int64_t bad_blocks;    /* local blocks refused before the moments were formed */
 };
 
-/* Contracts as in dynamics.h. */
+/* Contracts as in dynamics.h. Entries may be NULL where a way has nothing to do. */
 typedef struct mms_method_table {
-  /* Collective; agreed; *dynamics owns what it allocated also on failure, for `free`. */
-  mms_status (*create)(mms_dynamics **dynamics, const mms_dynamics_context *context, mms_error *error);
-  void (*free)(mms_dynamics *dynamics);
+  const char *name;
+  size_t size;      /* of its state */
+  bool constrained; /* moves on the moment manifold */
+  bool velocities;  /* has velocities: their squares are reported */
+  unsigned schemes; /* bit s: takes mms_scheme s; 0: has no schemes */
+  mms_factor (*factor)(const mms_sampler_options *sampler);
+  /* Its own memory, and step_size, step_bound, always_stable. Local, once all but the field stands. */
+  mms_status (*prepare)(mms_dynamics *dynamics, mms_error *error);
+  /* What needs the field. Collective; agreed. */
+  mms_status (*settle)(mms_dynamics *dynamics, mms_error *error);
+  void (*free)(mms_dynamics *dynamics); /* what prepare and settle made */
   mms_status (*start)(mms_dynamics *dynamics, mms_error *error);
-  mms_status (*step)(mms_dynamics *dynamics, const mms_step_request *request, mms_step_report *report,
-                     mms_error *error);
-  int64_t (*bytes)(const mms_dynamics *dynamics);
+  /* W of block b in step `step`, with its potential; Y stays as it is. Local; a failure is only this rank's. */
+  mms_status (*block)(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error);
+  /* Y + W was taken: the rest of the state follows. Local. */
+  void (*accept)(mms_dynamics *dynamics);
+  int (*arrays)(mms_dynamics *dynamics, mms_state_array *arrays);
+  void (*describe)(const mms_dynamics *dynamics, char *text, size_t size);
+  int64_t (*bytes)(const mms_dynamics *dynamics); /* of its own memory */
 } mms_method_table;
 
-extern const mms_method_table mms_method_mmsold; /* mmsold.c: constrained overdamped Langevin dynamics */
+extern const mms_method_table mms_method_mmsold;   /* constrained overdamped Langevin dynamics */
+extern const mms_method_table mms_method_langevin; /* the same without the constraint */
+
+/* What a block's step is made of. Local. */
+
+/* A block of this rank: its rows in arrays of [n_local][d]. */
+typedef struct mms_block_rows {
+  int64_t first;  /* global index of the first particle */
+  int64_t rows;   /* particles */
+  int64_t offset; /* of the first entry in an array [n_local][d] */
+} mms_block_rows;
+mms_block_rows mms_method_rows(const mms_dynamics *dynamics, int64_t b);
+
+/* Is block b where the field can be asked? If not it is noted as bad, its W is set to zero, and nothing
+ * more is to be done for it. */
+bool mms_method_block_is_sound(mms_dynamics *dynamics, int64_t b);
+
+/* k̄ at the positions `points` [rows][d] of block b, at this bandwidth and smoothing, into dynamics->mean; the
+ * block's sum of V into dynamics->potential. */
+mms_status mms_method_means(mms_dynamics *dynamics, int64_t step, int64_t b, const double *points, double bandwidth,
+                            double smoothing, mms_error *error);
+
+/* xi [rows][d]: the standard normals of step `step` for the particles of block b. */
+void mms_method_noise(const mms_dynamics *dynamics, int64_t step, int64_t b, double *xi);
+
+/* The words for numbers that went wrong in step `step`, the same on every rank: the particle is the one of the lowest
+ * block that was refused. Collective. */
+mms_status mms_method_explain(const mms_dynamics *dynamics, int64_t step, mms_error *error);
 
 #endif

@@ -2,18 +2,12 @@
 
 #include "ensemble/constraint_state.h"
 #include "ensemble/few.h"
+#include "ensemble/panels.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What a block may add to a sum (see exact_sum.h). */
-static const double LARGEST_MOMENT = 140737488355328.0; /* 2^47 */
-
-/* Potentials are of any size, 1e8 and more for a particle far away at a small bandwidth: they
- * travel divided by 2^40. */
-static const double POTENTIAL_UNIT = 1099511627776.0; /* 2^40 */
 
 /* Defect that rounding may leave after a step before a second retraction is made. */
 static const double REPAIR_ABOVE = 1e-13;
@@ -22,9 +16,7 @@ static const double REPAIR_ABOVE = 1e-13;
 static const double NEAR_ENOUGH = 0.1;
 enum { LEAST_PASSES = 2, MOST_PASSES = 5 };
 
-static int64_t packed_triangle(int64_t d) { return d * (d + 1) / 2; }
-static int64_t plain_length(int64_t d) { return d + packed_triangle(d); }
-static int64_t step_length(int64_t d) { return 2 * plain_length(d) + d * d + 1; }
+static int64_t step_length(int64_t d) { return mms_panels_step_length(d) + 1; }
 
 /* Hand out `count` doubles of the constraint's memory on fresh cache lines; with memory still
  * NULL only the need is counted. */
@@ -39,7 +31,7 @@ static void carve_all(mms_constraint *constraint) {
   int64_t d = constraint->dim, square = d * d;
   constraint->memory_count = 0;
   constraint->packed = carve(constraint, step_length(d));
-  constraint->panel = carve(constraint, (2 + MMS_PANEL) * d);
+  constraint->panel = carve(constraint, mms_panels_room(d));
   constraint->sum_y = carve(constraint, d);
   constraint->sum_w = carve(constraint, d);
   constraint->center = carve(constraint, d);
@@ -79,7 +71,7 @@ mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *
     status = mms_exact_sum_create(&made->step_sum, step_length(dim), MMS_COUNTERS, blocks->count, error);
   }
   if (status == MMS_OK)
-    status = mms_exact_sum_create(&made->plain_sum, plain_length(dim), MMS_COUNTERS, blocks->count, error);
+    status = mms_exact_sum_create(&made->plain_sum, mms_panels_plain_length(dim), MMS_COUNTERS, blocks->count, error);
   if (status == MMS_OK && retraction == MMS_RETRACTION_POLAR)
     status = mms_dense_eigen_work_create(&made->eigen, dim, error);
   if (status != MMS_OK) {
@@ -105,100 +97,25 @@ void mms_constraint_begin(mms_constraint *constraint) {
   constraint->report = (mms_moments_report){0};
 }
 
-/* out [d] = 1ᵀA for A [rows][d]. */
-static void column_sums(int64_t rows, int64_t d, const double *a, double *out) {
-  memset(out, 0, (size_t)d * sizeof *out);
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t k = 0; k < d; k++) out[k] += a[i * d + k];
-}
-
-static void unpack_symmetric(int64_t d, const double *packed, double *square) {
-  for (int64_t i = 0; i < d; i++) {
-    memcpy(square + i * d + i, packed, (size_t)(d - i) * sizeof *square);
-    packed += d - i;
-  }
-  mms_dense_mirror_upper(d, square);
-}
-
-/* Where row i of an upper triangle lies in its packed form. */
-static int64_t triangle_row(int64_t d, int64_t i) { return i * d - i * (i - 1) / 2; }
-
-/* Local rows of block b. */
-static const double *rows_of(const mms_constraint *constraint, const double *array, int64_t b) {
-  const mms_blocks *blocks = &constraint->blocks;
-  return array + (mms_blocks_first_row(blocks, b) - blocks->first_row) * constraint->dim;
-}
-
-/* Rows first .. first + count − 1 of the packed triangle of AᵀA, A [rows][d], into the sums from `at` on. */
-static void add_gram(mms_constraint *constraint, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a,
-                     int64_t first, int64_t count) {
-  int64_t d = constraint->dim, width = d - first;
-  mms_dense_gram_panel(rows, d, first, count, a, constraint->panel);
-  for (int64_t i = 0; i < count; i++)
-    mms_exact_sum_add(sum, at + triangle_row(d, first + i), width - i, constraint->panel + i * width + i);
-}
-
-static void add_column_sums(mms_constraint *constraint, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a) {
-  column_sums(rows, constraint->dim, a, constraint->panel);
-  mms_exact_sum_add(sum, at, constraint->dim, constraint->panel);
-}
-
-/* Rows first .. first + now − 1 of the moments of a block, and with the first of them its sums of columns. */
-static void add_block(mms_constraint *constraint, mms_exact_sum *sum, int64_t rows, const double *y, const double *w,
-                      int64_t first, int64_t now) {
-  int64_t d = constraint->dim, triangle = packed_triangle(d), at = w == NULL ? d : 2 * d;
-  if (d <= MMS_FEW_DIMENSIONS) {
-    mms_few_moments(rows, d, y, w, constraint->panel);
-    mms_exact_sum_add(sum, 0, w == NULL ? plain_length(d) : step_length(d) - 1, constraint->panel);
-    return;
-  }
-  if (first == 0) add_column_sums(constraint, sum, 0, rows, y);
-  if (first == 0 && w != NULL) add_column_sums(constraint, sum, d, rows, w);
-  add_gram(constraint, sum, at, rows, y, first, now);
-  if (w == NULL) return;
-  add_gram(constraint, sum, at + triangle, rows, w, first, now);
-  mms_dense_product_panel(rows, d, first, now, y, w, constraint->panel);
-  mms_exact_sum_add(sum, at + 2 * triangle + first * d, now * d, constraint->panel);
-}
-
-/* The moments of all local blocks (w NULL: of y alone) into `sum`, some rows of the d × d ones at a time so that the
- * sums' limbs stay in cache. A block's arithmetic depends on nothing but the block. Returns the first block that holds
- * values which the sums refuse, or −1; `count` receives how many do. */
-static int64_t add_moments(mms_constraint *constraint, mms_exact_sum *sum, const double *y, const double *w,
-                           int64_t *count) {
-  const mms_blocks *blocks = &constraint->blocks;
-  int64_t d = constraint->dim, bad = -1;
-  memset(constraint->refused, 0, (size_t)(blocks->end - blocks->first) * sizeof *constraint->refused);
-  *count = 0;
-  for (int64_t first = 0; first < d; first += MMS_PANEL) {
-    int64_t now = d - first < MMS_PANEL ? d - first : MMS_PANEL;
-    for (int64_t b = blocks->first; b < blocks->end; b++) {
-      int64_t before = mms_exact_sum_refused(sum);
-      add_block(constraint, sum, mms_blocks_rows(blocks, b), rows_of(constraint, y, b),
-                w == NULL ? NULL : rows_of(constraint, w, b), first, now);
-      if (mms_exact_sum_refused(sum) == before || constraint->refused[b - blocks->first] != 0.0) continue;
-      constraint->refused[b - blocks->first] = 1.0;
-      *count += 1;
-      if (bad < 0 || b < bad) bad = b;
-    }
-  }
-  return bad;
+static mms_panels panels_of(const mms_constraint *constraint) {
+  return (mms_panels){.blocks = &constraint->blocks,
+                      .dim = constraint->dim,
+                      .panel = constraint->panel,
+                      .refused = constraint->refused};
 }
 
 int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const double *w) {
   double start = mms_clock_seconds();
   int64_t count;
-  int64_t bad = add_moments(constraint, constraint->step_sum, y, w, &count);
+  mms_panels panels = panels_of(constraint);
+  int64_t bad = mms_panels_add(&panels, constraint->step_sum, y, w, &count);
   mms_exact_sum_count(constraint->step_sum, MMS_COUNT_NONFINITE, count);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
   return bad;
 }
 
 void mms_constraint_add_potential(mms_constraint *constraint, double potential) {
-  double scaled = potential / POTENTIAL_UNIT;
-  if (fabs(scaled) < LARGEST_MOMENT)
-    mms_exact_sum_add(constraint->step_sum, step_length(constraint->dim) - 1, 1, &scaled);
-  else
+  if (!mms_panels_add_potential(constraint->step_sum, step_length(constraint->dim) - 1, potential))
     mms_exact_sum_count(constraint->step_sum, MMS_COUNT_POTENTIAL, 1);
 }
 
@@ -224,19 +141,19 @@ static void defects(const mms_constraint *constraint, double *mean_defect, doubl
 
 /* All totals of a step, and what the report says of them. */
 static void read_totals(mms_constraint *constraint) {
-  int64_t d = constraint->dim, triangle = packed_triangle(d);
+  int64_t d = constraint->dim, triangle = mms_panels_triangle(d);
   double *packed = constraint->packed;
   mms_exact_sum_read(constraint->step_sum, 0, step_length(d), packed);
   memcpy(constraint->sum_y, packed, (size_t)d * sizeof *packed);
   memcpy(constraint->sum_w, packed + d, (size_t)d * sizeof *packed);
-  unpack_symmetric(d, packed + 2 * d, constraint->d);
-  unpack_symmetric(d, packed + 2 * d + triangle, constraint->s);
+  mms_panels_unpack(d, packed + 2 * d, constraint->d);
+  mms_panels_unpack(d, packed + 2 * d + triangle, constraint->s);
   memcpy(constraint->c, packed + 2 * d + 2 * triangle, (size_t)(d * d) * sizeof *packed);
 
   mms_moments_report *report = &constraint->report;
   defects(constraint, &report->mean_defect, &report->covariance_defect);
   bool known = mms_exact_sum_extra(constraint->step_sum, MMS_COUNT_POTENTIAL) == 0;
-  report->potential = known ? packed[step_length(d) - 1] * POTENTIAL_UNIT : (double)NAN;
+  report->potential = known ? packed[step_length(d) - 1] * MMS_POTENTIAL_UNIT : (double)NAN;
   double trace = 0.0;
   for (int64_t k = 0; k < d; k++) trace += constraint->s[k * d + k];
   report->drift = sqrt(trace / ((double)constraint->blocks.total * (double)d));
@@ -289,10 +206,11 @@ static void update(mms_constraint *constraint, double *y, double *w) {
 
 /* 1ᵀY and D of y as it stands, summed over the team. */
 static mms_status plain_moments(mms_constraint *constraint, const mms_team *team, const double *y, mms_error *error) {
-  int64_t d = constraint->dim, length = plain_length(d), bad;
+  int64_t d = constraint->dim, length = mms_panels_plain_length(d), bad;
   double *packed = constraint->packed, start = mms_clock_seconds();
   mms_exact_sum_clear(constraint->plain_sum);
-  add_moments(constraint, constraint->plain_sum, y, NULL, &bad);
+  mms_panels panels = panels_of(constraint);
+  mms_panels_add(&panels, constraint->plain_sum, y, NULL, &bad);
   mms_exact_sum_count(constraint->plain_sum, MMS_COUNT_NONFINITE, bad);
   double summed = mms_clock_seconds();
   mms_exact_sum_reduce(constraint->plain_sum, team);
@@ -304,7 +222,7 @@ static mms_status plain_moments(mms_constraint *constraint, const mms_team *team
                     (long long)refused);
   mms_exact_sum_read(constraint->plain_sum, 0, length, packed);
   memcpy(constraint->sum_y, packed, (size_t)d * sizeof *packed);
-  unpack_symmetric(d, packed + d, constraint->d);
+  mms_panels_unpack(d, packed + d, constraint->d);
   return MMS_OK;
 }
 

@@ -6,10 +6,6 @@
 #include "mmsold/linalg/dense.h"
 #include "mmsold/parallel/exact_sum.h"
 
-/* Rows of a d × d moment that are formed and summed together, over all local blocks: their limbs, 24 bytes a value,
- * stay in a cache of 2 MiB up to d = 700, while the product still has work for BLAS. */
-enum { MMS_PANEL = 64 };
-
 struct mms_constraint {
   mms_blocks blocks;
   int64_t dim; /* d */
@@ -23,7 +19,7 @@ struct mms_constraint {
 
   /* In `memory`, each on its own cache lines: */
   double *packed;        /* [length of step_sum] all totals */
-  double *panel;         /* [2 + MMS_PANEL][d] some rows of a block's moments */
+  double *panel;         /* see panels.h: some rows of a block's moments */
   double *sum_y, *sum_w; /* [d] 1ᵀY and 1ᵀW */
   double *center;        /* [d] m */
   double *d, *s, *c;     /* [d][d] YᵀY, WᵀW, YᵀW */

@@ -51,5 +51,5 @@ mms_status mms_ensemble_start(mms_ensemble *ensemble, const mms_team *team, cons
     double *y = ensemble->y + (mms_blocks_first_row(blocks, b) - blocks->first_row) * d;
     mms_target_coordinates(target, mms_blocks_rows(blocks, b), y, y);
   }
-  return mms_constraint_retract(constraint, team, ensemble->y, error);
+  return constraint == NULL ? MMS_OK : mms_constraint_retract(constraint, team, ensemble->y, error);
 }

@@ -74,6 +74,15 @@ static mms_status refuse_singular(const mms_target *target, mms_error *error) {
 static mms_status find_factor(mms_target *target, const double *q, mms_error *error) {
   int64_t d = target->dim;
   double *factor = target->factor.data, *inverse = target->inverse.data;
+  if (target->kind == MMS_FACTOR_SCALAR) {
+    int exponent = 0;
+    frexp(sqrt(target->eigenvalues.data[0]), &exponent); /* √λmax < 2^exponent */
+    for (int64_t k = 0; k < d; k++) {
+      factor[k * d + k] = ldexp(1.0, exponent);
+      inverse[k * d + k] = ldexp(1.0, -exponent);
+    }
+    return MMS_OK;
+  }
   if (target->kind == MMS_FACTOR_EIGEN) {
     for (int64_t i = 0; i < d; i++)
       for (int64_t j = 0; j < d; j++) {
@@ -162,6 +171,13 @@ mms_status mms_target_create(mms_target *target, const mms_team *team, const mms
 static void map(const mms_target *target, int64_t rows, bool transpose, const double *matrix, const double *in,
                 const double *before, const double *after, double *out) {
   int64_t d = target->dim;
+  if (target->kind == MMS_FACTOR_SCALAR) {
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t k = 0; k < d; k++)
+        out[i * d + k] =
+            (in[i * d + k] - (before == NULL ? 0.0 : before[k])) * matrix[0] + (after == NULL ? 0.0 : after[k]);
+    return;
+  }
   if (d <= MMS_FEW_DIMENSIONS) {
     mms_few_map(rows, d, transpose, matrix, before, after, in, out);
     return;

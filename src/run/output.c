@@ -186,10 +186,14 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
   const mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
   const mms_blocks *blocks = &ensemble->blocks;
   mms_status status = write_attributes(session, file, "checkpoint", error);
-  if (status == MMS_OK)
-    status = mms_h5_write_rows(file, "/Y", MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
-                               blocks->n_local, ensemble->y, "particles in manifold coordinates: the whole state",
-                               "particle", "coordinate", error);
+  mms_state_array arrays[MMS_STATE_ARRAYS];
+  const int count = mms_dynamics_arrays(session->dynamics, arrays);
+  for (int i = 0; i < count && status == MMS_OK; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "/%s", arrays[i].name);
+    status = mms_h5_write_rows(file, name, MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
+                               blocks->n_local, arrays[i].data, arrays[i].description, "particle", "coordinate", error);
+  }
   if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
   return status;
 }

@@ -4,6 +4,7 @@
 #include "mmsold/base/memory.h"
 #include "run/compatible.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,7 +49,7 @@ mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms
   status = look_at_samples(request, path, &finished, &step, error);
   if (status == MMS_OK) status = mms_folder_checkpoints(directory, &steps, &count, error);
   free(steps);
-  if (status == MMS_OK && finished && step >= request->sampler.steps)
+  if (status == MMS_OK && finished && step >= mms_sampler_steps(&request->sampler))
     *found = MMS_FOUND_FINISHED;
   else if (status == MMS_OK && count > 0)
     *found = MMS_FOUND_CHECKPOINTS;
@@ -56,8 +57,32 @@ mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms
     status = mms_fail(error, MMS_ERR_INPUT,
                       "%s is finished after %lld steps and no checkpoint is left there to go on from to step %lld; "
                       "give --fresh to start over, or another output.directory",
-                      path, (long long)step, (long long)request->sampler.steps);
+                      path, (long long)step, (long long)mms_sampler_steps(&request->sampler));
   free(path);
+  return status;
+}
+
+/* "/NAME" of an array of the state. */
+static void array_path(const mms_state_array *array, char *path, size_t size) {
+  snprintf(path, size, "/%s", array->name);
+}
+
+/* Is every array of the state there, P x d? Local. */
+static mms_status check_arrays(const mms_session *session, mms_h5 *file, const char *path, mms_error *error) {
+  mms_state_array arrays[MMS_STATE_ARRAYS];
+  const int count = mms_dynamics_arrays(session->dynamics, arrays);
+  const int64_t particles = session->request->sampler.particles, dim = session->training.dim;
+  mms_status status = MMS_OK;
+  for (int i = 0; i < count && status == MMS_OK; i++) {
+    char name[64];
+    int rank = 0;
+    int64_t dims[8] = {0};
+    array_path(&arrays[i], name, sizeof name);
+    status = mms_h5_shape(file, name, &rank, dims, error);
+    if (status == MMS_OK && (rank != 2 || dims[0] != particles || dims[1] != dim))
+      status =
+          mms_fail(error, MMS_ERR_INPUT, "%s: %s is not %lld x %lld", path, name, (long long)particles, (long long)dim);
+  }
   return status;
 }
 
@@ -67,12 +92,9 @@ static mms_status check_checkpoint(const mms_session *session, mms_h5 *file, con
   const mms_run_request *request = session->request;
   char *then = NULL;
   uint64_t checksum = 0;
-  int rank = 0;
-  int64_t dims[8] = {0};
   mms_status status = mms_h5_read_text(file, "/", "configuration", &then, error);
   if (status == MMS_OK) status = mms_h5_read_uint(file, "/", "training_checksum", &checksum, error);
   if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", step, error);
-  if (status == MMS_OK) status = mms_h5_shape(file, "/Y", &rank, dims, error);
   if (status == MMS_OK) {
     status = mms_configuration_compatible(then, request->configuration, path, error);
     if (status == MMS_OK && checksum != session->training.checksum)
@@ -82,10 +104,9 @@ static mms_status check_checkpoint(const mms_session *session, mms_h5 *file, con
                         path, (unsigned long long)checksum, (unsigned long long)session->training.checksum);
     *foreign = status != MMS_OK;
   }
-  if (status == MMS_OK &&
-      (rank != 2 || dims[0] != request->sampler.particles || dims[1] != session->training.dim || *step < 0))
-    status = mms_fail(error, MMS_ERR_INPUT, "%s: /Y is not %lld x %lld", path, (long long)request->sampler.particles,
-                      (long long)session->training.dim);
+  if (status == MMS_OK) status = check_arrays(session, file, path, error);
+  if (status == MMS_OK && *step < 0)
+    status = mms_fail(error, MMS_ERR_INPUT, "%s: its step is %lld", path, (long long)*step);
   free(then);
   return status;
 }
@@ -93,7 +114,9 @@ static mms_status check_checkpoint(const mms_session *session, mms_h5 *file, con
 /* Read one checkpoint whole. Collective; agreed. */
 static mms_status read_checkpoint(mms_session *session, const char *path, bool *foreign, mms_error *error) {
   const mms_team *team = session->request->team;
-  mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
+  const mms_blocks *blocks = &mms_dynamics_ensemble(session->dynamics)->blocks;
+  mms_state_array arrays[MMS_STATE_ARRAYS];
+  const int count = mms_dynamics_arrays(session->dynamics, arrays);
   mms_h5 *file = NULL;
   int64_t step = 0;
   *foreign = false;
@@ -102,8 +125,11 @@ static mms_status read_checkpoint(mms_session *session, const char *path, bool *
   if (status != MMS_OK) return status;
   status = check_checkpoint(session, file, path, &step, foreign, error);
   status = mms_team_agree(team, status, error);
-  if (status == MMS_OK)
-    status = mms_h5_read_rows(file, "/Y", ensemble->blocks.first_row, ensemble->blocks.n_local, ensemble->y, error);
+  for (int i = 0; i < count && status == MMS_OK; i++) {
+    char name[64];
+    array_path(&arrays[i], name, sizeof name);
+    status = mms_h5_read_rows(file, name, blocks->first_row, blocks->n_local, arrays[i].data, error);
+  }
   if (status == MMS_OK) status = mms_trace_read(&session->trace, file, step, error);
   mms_h5_close(&file);
   status = mms_team_agree(team, status, error);
@@ -135,7 +161,7 @@ mms_status mms_resume_read(mms_session *session, mms_error *error) {
     resumed = status == MMS_OK;
     if (resumed)
       mms_log_info(session->request->log, "resumed   from %s, step %lld of %lld", path, (long long)step,
-                   (long long)session->request->sampler.steps);
+                   (long long)mms_sampler_steps(&session->request->sampler));
     else if (!foreign && path != NULL)
       mms_log_warn(session->request->log, "the checkpoint %s is damaged and passed over (%s)", path, error->message);
     if (!resumed && !foreign && status == MMS_ERR_INPUT && damaged == i) damaged = i + 1;

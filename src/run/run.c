@@ -96,7 +96,7 @@ static void snapshot(mms_session *session, int64_t step) {
 /* Step to the end, or to an orderly stop (MMS_STOPPED, with a checkpoint behind it). */
 static mms_status advance(mms_session *session, mms_error *error) {
   const mms_run_request *request = session->request;
-  const int64_t steps = request->sampler.steps, snapshot_every = request->output.snapshot_every;
+  const int64_t steps = mms_sampler_steps(&request->sampler), snapshot_every = request->output.snapshot_every;
   const double begun = mms_clock_seconds();
   schedule when = {.next_checkpoint = begun + 60.0 * request->output.checkpoint_minutes, .last_shown = begun};
   mms_status status = MMS_OK;
@@ -137,8 +137,9 @@ static mms_status finish(mms_session *session, mms_error *error) {
   const double total = mms_clock_seconds() - session->started;
   mms_log_info(request->log,
                "finished   %lld steps in %.2f s (field %.0f%%, all-reduce %.0f%%, constraint %.0f%%, files %.0f%%)",
-               (long long)(request->sampler.steps - session->steps_at_start), total, 100.0 * timing->field / total,
-               100.0 * timing->reduce / total, 100.0 * timing->algebra / total, 100.0 * timing->output / total);
+               (long long)(mms_dynamics_steps_done(session->dynamics) - session->steps_at_start), total,
+               100.0 * timing->field / total, 100.0 * timing->reduce / total, 100.0 * timing->algebra / total,
+               100.0 * timing->output / total);
   mms_log_info(request->log, "moments    mean defect %.1e, covariance defect %.1e (relative to the target)",
                mean_defect, covariance_defect);
   mms_log_info(request->log, "result     %s/samples.h5", request->output.directory);
@@ -189,7 +190,7 @@ mms_status mms_run(const mms_run_request *request, mms_error *error) {
   if (status != MMS_OK || found == MMS_FOUND_FINISHED) {
     if (status == MMS_OK)
       mms_log_info(request->log, "%s/samples.h5 is finished (%lld steps): nothing to do; --fresh starts over",
-                   request->output.directory, (long long)request->sampler.steps);
+                   request->output.directory, (long long)mms_sampler_steps(&request->sampler));
     mms_folder_close(&session.folder);
     mms_signals_end();
     return status;
@@ -204,7 +205,7 @@ mms_status mms_run(const mms_run_request *request, mms_error *error) {
     mms_log_info(request->log,
                  "stopped    in order after step %lld of %lld; a checkpoint is in %s: run the same "
                  "command again to go on",
-                 (long long)mms_dynamics_steps_done(session.dynamics), (long long)request->sampler.steps,
+                 (long long)mms_dynamics_steps_done(session.dynamics), (long long)mms_sampler_steps(&request->sampler),
                  request->output.directory);
   mms_signals_end();
   mms_session_close(&session);
@@ -231,19 +232,20 @@ mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *
     status = mms_dynamics_start(session.dynamics, error);
   }
   const mms_step_request ask = {0};
-  for (int trial = 0; trial < 2 && status == MMS_OK; trial++) { /* the first one warms caches up */
+  const int64_t steps = mms_sampler_steps(&request->sampler);
+  for (int trial = 0; trial < 2 && trial < steps && status == MMS_OK; trial++) { /* the first one warms caches up */
     const double begun = mms_clock_seconds();
     status = mms_dynamics_step(session.dynamics, &ask, &report, error);
     seconds = mms_clock_seconds() - begun;
   }
-  const double total = seconds * (double)request->sampler.steps;
+  const double total = seconds * (double)steps;
   const int brief = total < 120.0;
   if (status == MMS_OK)
     status = mms_format_text(plan, error,
                              "%s\ncost       %.4g s per step, measured on one step here (field %.0f%%): about %.4g "
                              "%s for %lld steps",
                              text, seconds, 100.0 * report.seconds_field / seconds, brief ? total : total / 60.0,
-                             brief ? "s" : "minutes", (long long)request->sampler.steps);
+                             brief ? "s" : "minutes", (long long)steps);
   status = mms_team_agree(request->team, status, error);
   free(text);
   mms_session_close(&session);

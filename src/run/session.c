@@ -56,16 +56,6 @@ void mms_session_close(mms_session *session) {
   mms_folder_close(&session->folder);
 }
 
-/* How the step size stands to the bound, in words. */
-static void describe_step(const mms_session *session, char *text, size_t size) {
-  const mms_sampler_options *sampler = &session->request->sampler;
-  const double h = mms_dynamics_step_size(session->dynamics);
-  const double share = h / mms_dynamics_target(session->dynamics)->step_bound;
-  snprintf(text, size, "scheme %s, h = %.4g%s, %.3g times the stability bound 2 bandwidth^2/lambda_max%s",
-           mms_scheme_name(sampler->scheme), h, sampler->step_size_auto ? " (auto)" : "", share,
-           sampler->scheme == MMS_SCHEME_EXPONENTIAL ? "; this scheme is stable at every h" : "");
-}
-
 mms_status mms_session_describe(const mms_session *session, char **text, mms_error *error) {
   const mms_run_request *request = session->request;
   const mms_blocks *blocks = &mms_dynamics_ensemble(session->dynamics)->blocks;
@@ -76,7 +66,7 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
   double largest[2] = {(double)mms_dynamics_bytes(session->dynamics), (double)blocks->n_local};
   mms_team_max_double(request->team, largest, 2);
   char step[256];
-  describe_step(session, step, sizeof step);
+  mms_dynamics_describe(session->dynamics, step, sizeof step);
   return mms_format_text(
       text, error,
       "mmsold %s (%s) on %d rank%s of %d node%s\n"
@@ -95,17 +85,11 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
 void mms_session_warn(const mms_session *session) {
   const mms_run_request *request = session->request;
   const int64_t particles = request->sampler.particles, dim = session->training.dim;
-  if (particles < 2 * dim)
+  if (request->sampler.method == MMS_METHOD_MMSOLD && particles < 2 * dim)
     mms_log_warn(request->log, "P = %lld particles in d = %lld dimensions: below 2 d the ensemble mixes poorly",
                  (long long)particles, (long long)dim);
-  const double h = mms_dynamics_step_size(session->dynamics);
-  const double bound = mms_dynamics_target(session->dynamics)->step_bound;
-  if (request->sampler.scheme != MMS_SCHEME_EXPONENTIAL && h > bound)
-    mms_log_warn(
-        request->log,
-        "step_size %.4g is %.3g times the stability bound %.4g of scheme %s: particles may fly apart while the "
-        "moments still look perfect; use step_size: auto or scheme: exponential",
-        h, h / bound, bound, mms_scheme_name(request->sampler.scheme));
+  char caution[512];
+  if (mms_dynamics_caution(session->dynamics, caution, sizeof caution)) mms_log_warn(request->log, "%s", caution);
 }
 
 /* FNV-1a of this rank's processor model and kernels, as a double that holds it exactly (52 bits). */
@@ -137,7 +121,8 @@ void mms_session_progress(mms_session *session, const mms_step_report *report, d
   mms_log *log = session->request->log;
   if (log == NULL || !log->speaks || now - *last_shown < (log->terminal ? terminal_interval : log_interval)) return;
   *last_shown = now;
-  const int64_t done = mms_dynamics_steps_done(session->dynamics), steps = session->request->sampler.steps;
+  const int64_t done = mms_dynamics_steps_done(session->dynamics);
+  const int64_t steps = mms_sampler_steps(&session->request->sampler);
   const double rate = (double)(done - session->steps_at_start) / (now - session->started);
   const double left = rate > 0.0 ? (double)(steps - done) / rate : 0.0;
   char time_left[32];

@@ -6,16 +6,22 @@
 #include "mmsold/ensemble/ensemble.h"
 #include "mmsold/field/field.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-typedef enum mms_method { MMS_METHOD_MMSOLD } mms_method;
+typedef enum mms_method {
+  MMS_METHOD_MMSOLD,  /* overdamped Langevin dynamics with the moment constraint */
+  MMS_METHOD_LANGEVIN /* the same without it */
+} mms_method;
 
-/* How a step of overdamped Langevin dynamics is discretised (ALGORITHMS 3). */
+/* How a step is discretised (ALGORITHMS 3). */
 typedef enum mms_scheme {
   MMS_SCHEME_LM,           /* Leimkuhler-Matthews, the paper's */
   MMS_SCHEME_LM_CORRECTED, /* the same with drift step h/(1 + h/2) */
   MMS_SCHEME_EM,           /* Euler-Maruyama */
-  MMS_SCHEME_EXPONENTIAL   /* the linear pull solved exactly; stable at every h */
+  MMS_SCHEME_EXPONENTIAL,  /* the linear pull solved exactly; stable at every h */
+  MMS_SCHEME_ABOBA,        /* kinetic: drift, kick, friction, kick, drift; the paper's */
+  MMS_SCHEME_BAOAB         /* kinetic: kick, drift, friction, drift, kick */
 } mms_scheme;
 
 /* What the `sampler:` section says. */
@@ -37,12 +43,14 @@ typedef struct mms_step_request {
 } mms_step_request;
 
 /* What a step tells. Defects are those of the state before the step (they come free with its
- * reduction); mean_potential and drift belong to the same state. */
+ * reduction); mean_potential and drift belong to the same state. Without the constraint defects are not rounding but
+ * what the moments really are. */
 typedef struct mms_step_report {
   double mean_defect, covariance_defect;
-  double mean_potential; /* average of V over all particles; order-independent */
-  double drift;          /* root mean square of the increment W */
-  bool stop, checkpoint; /* some rank was asked to; alike on all ranks */
+  double mean_potential;      /* average of V over all particles; order-independent */
+  double drift;               /* root mean square of the increment W */
+  double kinetic_temperature; /* mean square of the velocities, 1 at equilibrium; NaN where there are none */
+  bool stop, checkpoint;      /* some rank was asked to; alike on all ranks */
   bool repaired;
   double seconds_field, seconds_reduce, seconds_algebra;
 } mms_step_report;
@@ -65,7 +73,7 @@ void mms_dynamics_free(mms_dynamics **dynamics);
 
 /* Put the particles at their start; step becomes 0. Collective; agreed. */
 mms_status mms_dynamics_start(mms_dynamics *dynamics, mms_error *error);
-/* Take over Y as it is in the ensemble (a checkpoint was read into it) as the state after `step` steps. Local. */
+/* Take over the arrays as they are (a checkpoint was read into them) as the state after `step` steps. Local. */
 void mms_dynamics_resume(mms_dynamics *dynamics, int64_t step);
 
 /* One step. Collective; exactly one all-reduce (two where a repair is needed); allocates nothing.
@@ -73,6 +81,16 @@ void mms_dynamics_resume(mms_dynamics *dynamics, int64_t step);
  * (h as a share of the bound); all ranks return alike and the state is the last good one. */
 mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *request, mms_step_report *report,
                              mms_error *error);
+
+/* One array of the state: [n_local][d], rows as in the ensemble. Borrowed; a step may put another in its place. */
+typedef struct mms_state_array {
+  const char *name, *description;
+  double *data;
+} mms_state_array;
+enum { MMS_STATE_ARRAYS = 4 }; /* the most there are */
+
+/* All arrays of the state, Y first, into [MMS_STATE_ARRAYS]: with the number of steps done they are all of it. Returns how many. Local. */
+int mms_dynamics_arrays(mms_dynamics *dynamics, mms_state_array *arrays);
 
 /* Defects of the state as it stands. Collective. */
 mms_status mms_dynamics_measure(mms_dynamics *dynamics, double *mean_defect, double *covariance_defect,
@@ -88,7 +106,17 @@ const mms_field *mms_dynamics_field(const mms_dynamics *dynamics);
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics);
 int64_t mms_dynamics_bytes(const mms_dynamics *dynamics); /* private memory of this rank */
 
-/* The names of a scheme as the configuration writes it ("lm", "lm-corrected", ...). Local. */
+/* How it moves and how h stands to its bound, in one line; what a statistician should be warned of before the run, or
+ * false where nothing. Local. */
+void mms_dynamics_describe(const mms_dynamics *dynamics, char *text, size_t size);
+bool mms_dynamics_caution(const mms_dynamics *dynamics, char *text, size_t size);
+
+/* The steps a run of these options takes in all. Local. */
+int64_t mms_sampler_steps(const mms_sampler_options *sampler);
+/* Does this way of moving know this scheme? Local. */
+bool mms_method_takes(mms_method method, mms_scheme scheme);
+/* The names of a scheme and a method as the configuration writes them ("lm", "lm-corrected", ...). Local. */
 const char *mms_scheme_name(mms_scheme scheme);
+const char *mms_method_name(mms_method method);
 
 #endif

@@ -11,6 +11,7 @@
 #define MMSOLD_ENSEMBLE_CONSTRAINT_H
 
 #include "mmsold/base/status.h"
+#include "mmsold/ensemble/moments.h"
 #include "mmsold/parallel/blocks.h"
 #include "mmsold/parallel/team.h"
 #include <stdbool.h>
@@ -18,30 +19,7 @@
 
 typedef enum mms_retraction { MMS_RETRACTION_QR, MMS_RETRACTION_POLAR } mms_retraction;
 
-/* Indices of the counters that travel in the same all-reduce (summed over ranks). */
-enum {
-  MMS_COUNT_NONFINITE,  /* blocks refused: moments not finite or 2^47 and larger; others count their own here too */
-  MMS_COUNT_FAILED,     /* ranks that failed locally in this step */
-  MMS_COUNT_STOP,       /* ranks asked to stop */
-  MMS_COUNT_CHECKPOINT, /* ranks asked to checkpoint */
-  MMS_COUNT_POTENTIAL,  /* blocks whose potential was not finite or 2^87 and larger */
-  MMS_COUNTERS
-};
-
 typedef struct mms_constraint mms_constraint;
-
-/* What is known after a reduction. */
-typedef struct mms_moments_report {
-  double mean_defect;       /* max |1ᵀY|/P of the Y that went in */
-  double covariance_defect; /* max |YᵀY/P − I| of the Y that went in */
-  double drift;             /* root mean square of W's entries */
-  double potential;         /* the sum that mms_constraint_add_potential collected; NaN where a part was not finite */
-  double condition;         /* κ₁(R) (QR) or that of the square root of Gram (polar) */
-  double error_bound;       /* estimate of the covariance defect that one retraction would leave */
-  bool repaired;            /* a second retraction was needed (see mms_constraint_apply) */
-  double seconds_reduce;    /* in the all-reduce, waiting included */
-  double seconds_algebra;   /* in moments, factorisation and update, of this step so far */
-} mms_moments_report;
 
 /* For P = particles in dimension d over `blocks`. Local; allocates all a step needs.
  * MMS_ERR_INPUT where P <= d, with the reason. */

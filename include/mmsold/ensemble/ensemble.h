@@ -28,7 +28,7 @@ mms_status mms_ensemble_create(mms_ensemble *ensemble, const mms_team *team, int
 void mms_ensemble_free(mms_ensemble *ensemble);
 
 /* The start (ALGORITHMS 2): each particle at a training point picked uniformly with
- * replacement plus δ N(0, I), mapped to Y and put on the manifold. Collective; agreed. */
+ * replacement plus δ N(0, I), mapped to Y and, unless `constraint` is NULL, put on the manifold. Collective; agreed. */
 mms_status mms_ensemble_start(mms_ensemble *ensemble, const mms_team *team, const mms_training *training,
                               const mms_target *target, mms_constraint *constraint, uint64_t seed, mms_error *error);
 

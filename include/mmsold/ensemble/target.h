@@ -1,5 +1,5 @@
 /* The target moments and the coordinates they define (ALGORITHMS 2):
- *     μ* = mean(X),  Σ* = cov(X, 1/n) + δ²I,   Z = 1 μ*ᵀ + Y Lᵀ,   L Lᵀ = Σ*.   */
+ *     μ* = mean(X),  Σ* = cov(X, 1/n) + δ²I,   Z = 1 μ*ᵀ + Y Lᵀ,   L Lᵀ = Σ* (or L = s I).   */
 #ifndef MMSOLD_ENSEMBLE_TARGET_H
 #define MMSOLD_ENSEMBLE_TARGET_H
 
@@ -8,9 +8,11 @@
 #include "mmsold/parallel/team.h"
 #include "mmsold/training/training.h"
 
-/* Which factor L of Σ*: the lower Cholesky factor L* of the paper, or Q Λ^{1/2} from the
- * eigenvectors (columns in descending order of eigenvalue), which the exponential scheme needs. */
-typedef enum mms_factor { MMS_FACTOR_CHOLESKY, MMS_FACTOR_EIGEN } mms_factor;
+/* Which L: a factor of Σ*, the lower Cholesky factor L* of the paper or Q Λ^{1/2} from the eigenvectors (columns in
+ * descending order of eigenvalue), which the exponential scheme needs; or, for ways of moving without the constraint
+ * that work in Z, s I with s the power of two next above √λmax(Σ*): no digit is lost, and Y stays of order one, as
+ * exact sums want it. */
+typedef enum mms_factor { MMS_FACTOR_CHOLESKY, MMS_FACTOR_EIGEN, MMS_FACTOR_SCALAR } mms_factor;
 
 /* Owns its arrays. The same bits on every rank (computed on rank 0 and broadcast). */
 typedef struct mms_target {

@@ -1,0 +1,91 @@
+#include "ensemble/panels.h"
+
+#include "ensemble/few.h"
+#include "mmsold/linalg/dense.h"
+#include <math.h>
+#include <string.h>
+
+/* Rows of a d × d moment that are formed and summed together, over all local blocks: their limbs, 24 bytes a value,
+ * stay in a cache of 2 MiB up to d = 700, while the product still has work for BLAS. */
+enum { PANEL = 64 };
+
+/* What a block may add to a sum (see exact_sum.h). */
+static const double LARGEST_MOMENT = 140737488355328.0; /* 2^47 */
+
+int64_t mms_panels_room(int64_t d) { return (2 + PANEL) * d; }
+int64_t mms_panels_triangle(int64_t d) { return d * (d + 1) / 2; }
+int64_t mms_panels_plain_length(int64_t d) { return d + mms_panels_triangle(d); }
+int64_t mms_panels_step_length(int64_t d) { return 2 * mms_panels_plain_length(d) + d * d; }
+
+/* Where row i of an upper triangle lies in its packed form. */
+static int64_t triangle_row(int64_t d, int64_t i) { return i * d - i * (i - 1) / 2; }
+
+void mms_panels_unpack(int64_t d, const double *packed, double *square) {
+  for (int64_t i = 0; i < d; i++) {
+    memcpy(square + i * d + i, packed, (size_t)(d - i) * sizeof *square);
+    packed += d - i;
+  }
+  mms_dense_mirror_upper(d, square);
+}
+
+/* Rows first .. first + count − 1 of the packed triangle of AᵀA, A [rows][d], into the sums from `at` on. */
+static void add_gram(const mms_panels *panels, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a,
+                     int64_t first, int64_t count) {
+  int64_t d = panels->dim, width = d - first;
+  mms_dense_gram_panel(rows, d, first, count, a, panels->panel);
+  for (int64_t i = 0; i < count; i++)
+    mms_exact_sum_add(sum, at + triangle_row(d, first + i), width - i, panels->panel + i * width + i);
+}
+
+/* 1ᵀA for A [rows][d]. */
+static void add_column_sums(const mms_panels *panels, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a) {
+  int64_t d = panels->dim;
+  memset(panels->panel, 0, (size_t)d * sizeof *panels->panel);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t k = 0; k < d; k++) panels->panel[k] += a[i * d + k];
+  mms_exact_sum_add(sum, at, d, panels->panel);
+}
+
+/* Rows first .. first + now − 1 of the moments of a block, and with the first of them its sums of columns. */
+static void add_block(const mms_panels *panels, mms_exact_sum *sum, int64_t rows, const double *y, const double *w,
+                      int64_t first, int64_t now) {
+  int64_t d = panels->dim, triangle = mms_panels_triangle(d), at = w == NULL ? d : 2 * d;
+  if (d <= MMS_FEW_DIMENSIONS) {
+    mms_few_moments(rows, d, y, w, panels->panel);
+    mms_exact_sum_add(sum, 0, w == NULL ? mms_panels_plain_length(d) : mms_panels_step_length(d), panels->panel);
+    return;
+  }
+  if (first == 0) add_column_sums(panels, sum, 0, rows, y);
+  if (first == 0 && w != NULL) add_column_sums(panels, sum, d, rows, w);
+  add_gram(panels, sum, at, rows, y, first, now);
+  if (w == NULL) return;
+  add_gram(panels, sum, at + triangle, rows, w, first, now);
+  mms_dense_product_panel(rows, d, first, now, y, w, panels->panel);
+  mms_exact_sum_add(sum, at + 2 * triangle + first * d, now * d, panels->panel);
+}
+
+int64_t mms_panels_add(mms_panels *panels, mms_exact_sum *sum, const double *y, const double *w, int64_t *count) {
+  const mms_blocks *blocks = panels->blocks;
+  int64_t d = panels->dim, bad = -1;
+  memset(panels->refused, 0, (size_t)(blocks->end - blocks->first) * sizeof *panels->refused);
+  *count = 0;
+  for (int64_t first = 0; first < d; first += PANEL) {
+    int64_t now = d - first < PANEL ? d - first : PANEL;
+    for (int64_t b = blocks->first; b < blocks->end; b++) {
+      int64_t before = mms_exact_sum_refused(sum), offset = (mms_blocks_first_row(blocks, b) - blocks->first_row) * d;
+      add_block(panels, sum, mms_blocks_rows(blocks, b), y + offset, w == NULL ? NULL : w + offset, first, now);
+      if (mms_exact_sum_refused(sum) == before || panels->refused[b - blocks->first] != 0.0) continue;
+      panels->refused[b - blocks->first] = 1.0;
+      *count += 1;
+      if (bad < 0 || b < bad) bad = b;
+    }
+  }
+  return bad;
+}
+
+bool mms_panels_add_potential(mms_exact_sum *sum, int64_t at, double potential) {
+  double scaled = potential / MMS_POTENTIAL_UNIT;
+  if (!(fabs(scaled) < LARGEST_MOMENT)) return false;
+  mms_exact_sum_add(sum, at, 1, &scaled);
+  return true;
+}
