@@ -99,6 +99,9 @@ mms_status mms_config_read_yaml(mms_config *config, const char *text, mms_error 
 mms_status mms_config_override(mms_config *config, const char *override, mms_error *error);
 /* Defaults, what must agree between keys, and the options structs (resolve.c). Local. */
 mms_status mms_config_resolve(mms_config *config, unsigned needs, mms_error *error);
+/* Refuse keys and schemes that sampler.method does not know, drop their defaults, find the scheme's
+ * (resolve_method.c). Local. */
+mms_status mms_config_resolve_method(mms_config *config, mms_error *error);
 /* An MMS_ERR_INPUT that begins with where the value stands and which key it is. Local. */
 mms_status mms_config_refuse(const mms_config *config, mms_key key, mms_place place, mms_error *error,
                              const char *format, ...) __attribute__((format(printf, 5, 6)));

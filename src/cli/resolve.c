@@ -204,6 +204,7 @@ mms_status mms_config_resolve(mms_config *config, unsigned needs, mms_error *err
   if (status == MMS_OK) status = check_built(config, error);
   if (status == MMS_OK) pass_by(config, needs);
   if (status == MMS_OK) status = check_training(config, error);
+  if (status == MMS_OK) status = mms_config_resolve_method(config, error);
   if (status == MMS_OK) status = dependent_defaults(config, error);
   if (status == MMS_OK) bind(config);
   return status;

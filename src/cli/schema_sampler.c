@@ -2,8 +2,11 @@
 #include "cli/schema_rows.h"
 
 /* mms_value holds a choice by its place in these lists; `value` is what the options take. */
-static const mms_choice methods[] = {
-    {"mmsold", MMS_METHOD_MMSOLD, true}, {"langevin", 0, false}, {"kinetic", 0, false}, {"cfdm", 0, false}, {0}};
+static const mms_choice methods[] = {{"mmsold", MMS_METHOD_MMSOLD, true},
+                                     {"langevin", MMS_METHOD_LANGEVIN, true},
+                                     {"kinetic", 0, false},
+                                     {"cfdm", 0, false},
+                                     {0}};
 static const mms_choice schemes[] = {{"lm", MMS_SCHEME_LM, true},
                                      {"lm-corrected", MMS_SCHEME_LM_CORRECTED, true},
                                      {"em", MMS_SCHEME_EM, true},
@@ -25,7 +28,7 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_SAMPLER,
      .name = "method",
      .type = MMS_TYPE_CHOICE,
-     .meaning = "way of moving",
+     .meaning = "way of moving: mmsold with the moment constraint, langevin without it",
      .unit = "",
      .default_text = "mmsold",
      .built = true,
@@ -44,7 +47,7 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_SAMPLER,
      .name = "particles",
      .type = MMS_TYPE_INTEGER,
-     .meaning = "particles P, each one sample; more than the dimension",
+     .meaning = "particles P, each one sample; more than the dimension with the constraint",
      .unit = "particles",
      .required = true,
      .built = true,
@@ -80,7 +83,7 @@ static const mms_schema_key rows[] = {
      .meaning = "discretisation: lm is the paper's, lm-corrected without its bias, em Euler, "
                 "exponential stable at every h",
      .unit = "",
-     .default_text = "lm",
+     .default_words = "lm",
      .built = true,
      .choices = schemes,
      .offset = AT(sampler.scheme)},
@@ -88,7 +91,7 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_SAMPLER,
      .name = "retraction",
      .type = MMS_TYPE_CHOICE,
-     .meaning = "way back onto the moment constraint",
+     .meaning = "way back onto the moment constraint, for mmsold",
      .unit = "",
      .default_text = "qr",
      .built = true,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Law 1 (truth v): the same bytes in /samples and /latent at 1, 2, 3, 4 and 7 ranks, more ranks than
-# blocks too, for every scheme, retraction, sharing and backend. The check is first seen to fire.
+# blocks too, for every way of moving, scheme, retraction, sharing and backend. The check is first seen to fire.
 set -eu
 . "$(dirname "$0")/lib.sh"
 enter_scratch law1
@@ -43,6 +43,7 @@ same polar wide.yaml --sampler.retraction=polar --sampler.scheme=lm-corrected
 same dense wide.yaml --score.backend=dense
 same reference wide.yaml --score.backend=reference
 same exact wide.yaml --score.smoothing=0 --score.smoothing_samples=0 --sampler.scheme=exponential
+same langevin flat.yaml --sampler.method=langevin --sampler.scheme=exponential
 
 # the comparison can fail: another seed gives other bytes
 run_ranks 1 run flat.yaml --quiet --output.directory=other --sampler.seed=1

@@ -199,8 +199,7 @@ static void test_unknown_words_name_the_nearest(void **state) {
 
 static void test_not_built_is_refused(void **state) {
   (void)state;
-  const char *lines[] = {"sampler: {method: langevin}",
-                         "sampler: {method: kinetic}",
+  const char *lines[] = {"sampler: {method: kinetic}",
                          "sampler: {method: cfdm}",
                          "sampler: {friction: 1.0}",
                          "sampler: {scheme: aboba}",
@@ -235,6 +234,27 @@ static void test_keys_must_agree(void **state) {
       "c.yaml:4:12: score.nearest: score.nearest = 50 and score.remainder = 41 are 91 points of training.count = 90");
   refuses_with("training: {source: a, count: 91}\nscore:\n  backend: neighbours\n  nearest: 50\n  remainder: 41\n",
                NULL, 0, "not built in this version");
+}
+
+/* Keys and schemes that a way of moving does not know are refused where given, and have no default there. */
+static void test_method_decides_on_keys(void **state) {
+  (void)state;
+  mms_config c;
+  char *text = NULL;
+  mms_error error = mms_error_none();
+  refuses_with("sampler: {method: langevin, retraction: qr}", NULL, 0,
+               "c.yaml:1:41: sampler.retraction: it says nothing to sampler.method: langevin");
+  refuses_with("sampler: {method: langevin, scheme: lm-corrected}", NULL, 0,
+               "sampler.scheme: method langevin takes lm, em, exponential, not lm-corrected");
+  accept(&c, smallest, "sampler.method=langevin");
+  assert_true(c.sampler.method == MMS_METHOD_LANGEVIN && c.sampler.scheme == MMS_SCHEME_LM);
+  expect_ok(mms_config_write(&c, &text, &error), &error);
+  assert_non_null(strstr(text, "scheme: lm"));
+  assert_null(strstr(text, "retraction"));
+  mms_config_free(&c);
+  accept(&c, text, NULL); /* reads back */
+  mms_config_free(&c);
+  free(text);
 }
 
 static void test_required_keys_are_named_at_once(void **state) {
@@ -301,6 +321,7 @@ int main(void) {
       cmocka_unit_test(test_unknown_words_name_the_nearest),
       cmocka_unit_test(test_not_built_is_refused),
       cmocka_unit_test(test_keys_must_agree),
+      cmocka_unit_test(test_method_decides_on_keys),
       cmocka_unit_test(test_required_keys_are_named_at_once),
       cmocka_unit_test(test_overrides_are_checked_alike),
       cmocka_unit_test(test_schema_is_sound),
