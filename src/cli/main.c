@@ -1,6 +1,7 @@
 /* mmsold: the command line. Only here does the program end. */
 #include "cli/command.h"
 #include "cli/stream.h"
+#include "mmsold/run/run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,13 +58,14 @@ int main(int argc, char **argv) {
   mms_log_level level = MMS_LOG_NORMAL;
   mms_cli cli = {.team = NULL};
   mms_stream_prepare();
+  argc = take_levels(argc, argv, &level);
+  if (argc > 1 && strcmp(argv[1], "run") == 0) mms_run_catch_signals(); /* a queue may send one at any time */
   mms_status status = mms_world_begin(&argc, &argv, &error);
   if (status == MMS_OK) status = mms_team_create(&cli.team, &error);
   if (status != MMS_OK) {
     fprintf(stderr, "mmsold: error: %s\n", error.message);
     return mms_exit_code(status);
   }
-  argc = take_levels(argc, argv, &level);
   cli.log = mms_log_to_stderr(level, mms_cli_speaks(&cli));
   status = dispatch(&cli, argc, argv, &error);
   if (status != MMS_OK && status != MMS_STOPPED) mms_log_error(&cli.log, "%s", error.message);

@@ -17,12 +17,6 @@ static void print_commented(const char *text, FILE *out) {
   }
 }
 
-/* While a run is prepared, USR1 and USR2 have nothing to write yet; as they are by default they would end it. */
-static void signals_before_run(void) {
-  signal(SIGUSR1, SIG_IGN);
-  signal(SIGUSR2, SIG_IGN);
-}
-
 /* After a run its exit status has to come through: srun --kill-on-bad-exit sends TERM to all other ranks as soon as
  * the first has ended with 75, and a slower one (its memory is handed back) would end with 143 instead. */
 static void signals_after_run(void) {
@@ -72,7 +66,6 @@ mms_status mms_command_run(mms_cli *cli, int argc, char **argv, mms_error *error
   mms_config config = {0};
   mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error);
   if (status == MMS_OK && !check) status = mms_team_refuse_singletons(cli->team, error);
-  signals_before_run();
   if (status == MMS_OK)
     status = mms_config_read(&config, cli->team, operands[0], arguments.overrides, arguments.override_count,
                              MMS_NEEDS_TRAINING | MMS_NEEDS_SAMPLER | MMS_NEEDS_SCORE, error);

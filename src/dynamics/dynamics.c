@@ -199,7 +199,7 @@ mms_status mms_dynamics_measure(mms_dynamics *dynamics, double *mean_defect, dou
 int64_t mms_dynamics_steps_done(const mms_dynamics *dynamics) { return dynamics->step; }
 double mms_dynamics_step_size(const mms_dynamics *dynamics) { return dynamics->step_size; }
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics) { return &dynamics->target; }
-const mms_field *mms_dynamics_field(const mms_dynamics *dynamics) { return dynamics->field; }
+mms_field *mms_dynamics_field(const mms_dynamics *dynamics) { return dynamics->field; }
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics) { return &dynamics->ensemble; }
 
 int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {

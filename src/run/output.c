@@ -4,6 +4,7 @@
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include "mmsold/base/version.h"
+#include "run/signals.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,11 +201,24 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
 
 typedef mms_status writer(mms_session *session, mms_h5 *file, bool complete, mms_error *error);
 
+/* What a first checkpoint is taken to cost before one has been measured: a slow shared file system. */
+static const double assumed_bytes_per_second = 50e6;
+
+double mms_session_write_seconds(const mms_session *session) {
+  const double bytes = 8.0 * (double)session->request->sampler.particles * (double)session->training.dim;
+  return session->timing.last_checkpoint > 0.0 ? session->timing.last_checkpoint : bytes / assumed_bytes_per_second;
+}
+
+/* After TERM a file may take this many times what a checkpoint does, samples in the data's own coordinates included,
+ * and these seconds more, before a dead rank is suspected. */
+static const double write_patience_factor = 20.0, write_patience = 10.0;
+
 /* Create, fill and commit FOLDER/name; the time is counted as output. */
 static mms_status write_file(mms_session *session, const char *folder, const char *name, writer *write, bool complete,
                              mms_error *error) {
   const double begun = mms_clock_seconds();
   session->timing.total = begun - session->started;
+  mms_signals_expect(write_patience + write_patience_factor * mms_session_write_seconds(session));
   char *path = NULL;
   mms_status status = mms_format_text(&path, error, "%s/%s", folder, name);
   status = mms_team_agree(session->request->team, status, error);

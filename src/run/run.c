@@ -22,17 +22,15 @@ typedef struct schedule {
   bool stop;
 } schedule;
 
-/* What a first checkpoint is taken to cost before one has been measured: a slow shared file system. */
-static const double assumed_bytes_per_second = 50e6;
+/* After TERM a step may take twice the longest so far and these seconds more, before a dead rank is suspected. The
+ * first one has nothing to lose. */
+static const double step_patience = 5.0;
 
 /* Will another step, a checkpoint and the samples still fit before the time limit? Twice the
  * longest step and three times the last write stand for what has not been measured. */
 static bool time_is_up(const mms_session *session, double now) {
   const double limit = session->request->max_hours * 3600.0;
-  const double bytes = 8.0 * (double)session->request->sampler.particles * (double)session->training.dim;
-  const double write =
-      session->timing.last_checkpoint > 0.0 ? session->timing.last_checkpoint : bytes / assumed_bytes_per_second;
-  const double margin = 2.0 * session->timing.longest_step + 3.0 * write + 2.0;
+  const double margin = 2.0 * session->timing.longest_step + 3.0 * mms_session_write_seconds(session) + 2.0;
   return limit > 0.0 && now - session->started + margin >= limit;
 }
 
@@ -104,6 +102,7 @@ static mms_status advance(mms_session *session, mms_error *error) {
     const double now = mms_clock_seconds();
     const mms_step_request ask = wishes(session, &when, now);
     mms_step_report report;
+    mms_signals_expect(step_patience + 2.0 * session->timing.longest_step);
     status = mms_dynamics_step(session->dynamics, &ask, &report, error);
     if (status != MMS_OK) {
       /* the last good state, for whoever wants to look at it, where this process made one */
@@ -176,8 +175,12 @@ static mms_status begin(mms_session *session, mms_found found, mms_error *error)
   if (status != MMS_OK) return status;
   mms_session_warn(session);
   mms_session_warn_unlike_processors(session);
-  if (found == MMS_FOUND_CHECKPOINTS) return mms_resume_read(session, error);
-  return mms_dynamics_start(session->dynamics, error);
+  if (found == MMS_FOUND_CHECKPOINTS)
+    status = mms_resume_read(session, error);
+  else
+    status = mms_dynamics_start(session->dynamics, error);
+  if (status == MMS_OK) mms_session_warn_long_step(session);
+  return status;
 }
 
 mms_status mms_run(const mms_run_request *request, mms_error *error) {
@@ -185,7 +188,7 @@ mms_status mms_run(const mms_run_request *request, mms_error *error) {
   if (status != MMS_OK) return status;
   mms_session session = {.folder = {.lock = -1}};
   mms_found found = MMS_FOUND_NOTHING;
-  mms_signals_begin(); /* from here on, so that one that comes early is not lost or the end */
+  mms_signals_begin(mms_team_rank(request->team) <= 1); /* where one rank is dead, the other one says so */
   status = open_folder(&session, request, &found, error);
   if (status != MMS_OK || found == MMS_FOUND_FINISHED) {
     if (status == MMS_OK)
@@ -208,46 +211,6 @@ mms_status mms_run(const mms_run_request *request, mms_error *error) {
                  (long long)mms_dynamics_steps_done(session.dynamics), (long long)mms_sampler_steps(&request->sampler),
                  request->output.directory);
   mms_signals_end();
-  mms_session_close(&session);
-  return status;
-}
-
-mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *error) {
-  *plan = NULL;
-  mms_session session = {.folder = {.lock = -1}};
-  mms_status status = MMS_OK;
-  if (mms_team_rank(request->team) == 0) {
-    status = mms_folder_check(request->output.directory, error);
-    if (status == MMS_OK) status = mms_folder_check_fallback(request->output.fallback, error);
-  }
-  status = mms_team_agree(request->team, status, error);
-  if (status == MMS_OK) status = mms_session_open(&session, request, error);
-  char *text = NULL;
-  mms_step_report report = {0};
-  double seconds = 0.0;
-  if (status == MMS_OK) status = mms_session_describe(&session, &text, error);
-  status = mms_team_agree(request->team, status, error);
-  if (status == MMS_OK) {
-    mms_session_warn(&session);
-    status = mms_dynamics_start(session.dynamics, error);
-  }
-  const mms_step_request ask = {0};
-  const int64_t steps = mms_sampler_steps(&request->sampler);
-  for (int trial = 0; trial < 2 && trial < steps && status == MMS_OK; trial++) { /* the first one warms caches up */
-    const double begun = mms_clock_seconds();
-    status = mms_dynamics_step(session.dynamics, &ask, &report, error);
-    seconds = mms_clock_seconds() - begun;
-  }
-  const double total = seconds * (double)steps;
-  const int brief = total < 120.0;
-  if (status == MMS_OK)
-    status = mms_format_text(plan, error,
-                             "%s\ncost       %.4g s per step, measured on one step here (field %.0f%%): about %.4g "
-                             "%s for %lld steps",
-                             text, seconds, 100.0 * report.seconds_field / seconds, brief ? total : total / 60.0,
-                             brief ? "s" : "minutes", (long long)steps);
-  status = mms_team_agree(request->team, status, error);
-  free(text);
   mms_session_close(&session);
   return status;
 }

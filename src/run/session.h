@@ -37,10 +37,16 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
 /* Warnings a statistician would want before the run: few particles, a step above its bound. */
 void mms_session_warn(const mms_session *session);
 
+/* Warn where a step takes so long that requests to stop come late; returns its estimated seconds then, else 0. For
+ * particles that are at their place; takes some seconds itself where work is that long. Collective. */
+double mms_session_warn_long_step(const mms_session *session);
+
 /* Write `samples.h5`, `snapshot-STEP.h5` or `checkpoint-STEP.h5` of the present state, whole and
  * in one piece or not at all. Collective; agreed. */
 mms_status mms_session_write_samples(mms_session *session, const char *name, bool complete, mms_error *error);
 mms_status mms_session_write_checkpoint(mms_session *session, mms_error *error);
+/* What writing a checkpoint takes: the last one, or a guess before the first. Local. */
+double mms_session_write_seconds(const mms_session *session);
 /* The output folder did not take the final samples (`status` and `error` say why): write them into
  * output.fallback, under a name that is free there. Returns `status` (MMS_ERR_SYSTEM for
  * MMS_ERR_INPUT) with where the result is now added to the message. Collective; agreed. */

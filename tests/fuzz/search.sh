@@ -54,14 +54,21 @@ while [ "$executed" -lt "$wanted" ]; do
   if [ "$name" = h5 ] && [ "${count:-0}" -gt 0 ] && is_hdf5s "$scratch/log"; then
     faults=$((faults + 1))
     cp "$scratch/log" "$build/hdf5/$(date +%s)-$seed.log"
-    mv "$scratch"/found-* "$build/hdf5/"
+    for found in "$scratch"/found-*; do
+      [ -e "$found" ] || continue
+      rm -f "$kept/${found##*-}" # it may have been kept for what it reached, and would end every search to come
+      mv "$found" "$build/hdf5/"
+    done
     rm -f "$scratch"/fuzz-* # what the ended fuzzer left
     seed=$((seed + 1))
     continue
   fi
-  grep -B2 -A40 -E 'ERROR|FAIL' "$scratch/log" | head -n 80
-  for found in "$scratch"/found-*; do mv "$found" "$build/found/$name-${found##*/found-}"; done
-  echo "FAIL: fuzz_$name found a fault after $executed executions; its input is in $build/found"
+  tail -n 150 "$scratch/log" # the report, with its stacks; all of the log is kept beside the input
+  cp "$scratch/log" "$build/found/$name-$seed.log"
+  for found in "$scratch"/found-*; do
+    [ ! -e "$found" ] || mv "$found" "$build/found/$name-${found##*/found-}"
+  done
+  echo "FAIL: fuzz_$name ended with $status after $executed executions; what it found is in $build/found"
   exit 1
 done
 echo "fuzz_$name: $executed executions, $faults faults of HDF5's own"

@@ -41,7 +41,7 @@ SlurmdPidFile=$slurm_place/slurmd.pid
 SlurmctldLogFile=$slurm_place/log/slurmctld.log
 SlurmdLogFile=$slurm_place/log/slurmd.log
 FirstJobId=$((1 + $$ % 60000))
-KillWait=5
+KillWait=30
 MinJobAge=300
 JobRequeue=1
 NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((slurm_port + 1)) CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 State=UNKNOWN

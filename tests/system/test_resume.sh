@@ -32,6 +32,16 @@ expect_exit 75 'run the same command again' run_ranks 1 run c.yaml --output.dire
 expect_exit 0 'resumed' run_ranks 4 run c.yaml --output.directory=stopped
 same_as_whole stopped
 
+# USR2 as soon as the program takes signals, long before its first step: remembered
+"$MMSOLD_PROGRAM" run c.yaml --output.directory=early 2> log &
+job=$!
+wait_for "grep -q '^SigCgt:.*[89a-f]..\$' /proc/$job/status" 20
+kill -USR2 $job
+code=0; wait $job || code=$?
+[ $code -eq 75 ] && grep -q 'after step 1 of' log || { cat log; fail "USR2 during set-up: exit $code instead of 75 after a step"; }
+run_ranks 2 run c.yaml --quiet --output.directory=early
+same_as_whole early
+
 # what may not change: both values are named, nothing is written
 before=$(cksum < more/samples.h5)
 expect_exit 2 'sampler.seed = 0, now it is 5' run_ranks 1 run c.yaml --output.directory=more --sampler.seed=5

@@ -102,7 +102,7 @@ enum { MMS_STATE_LOST = -1 };
 int64_t mms_dynamics_steps_done(const mms_dynamics *dynamics);
 double mms_dynamics_step_size(const mms_dynamics *dynamics); /* h in use */
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics);
-const mms_field *mms_dynamics_field(const mms_dynamics *dynamics);
+mms_field *mms_dynamics_field(const mms_dynamics *dynamics);
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics);
 int64_t mms_dynamics_bytes(const mms_dynamics *dynamics); /* private memory of this rank */
 

@@ -39,8 +39,12 @@ typedef struct mms_run_request {
  * freed with free(). Collective; agreed. */
 mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *error);
 
+/* From now on USR1 and USR2 no longer end this process: they are remembered for the mms_run to come, which obeys them
+ * after its first step. For a program that starts long before its run. Local. */
+void mms_run_catch_signals(void);
+
 /* The run itself. MMS_OK: finished, `samples.h5` written. MMS_STOPPED: stopped in order, the same request goes on.
- * Collective; agreed. */
+ * Collective; agreed. Meanwhile USR1, USR2, TERM and INT ask for a checkpoint or a stop, and ALRM is in use. */
 mms_status mms_run(const mms_run_request *request, mms_error *error);
 
 #endif
