@@ -44,7 +44,7 @@ FirstJobId=$((1 + $$ % 60000))
 KillWait=30
 MinJobAge=300
 JobRequeue=1
-NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((slurm_port + 1)) CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 State=UNKNOWN
+NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((slurm_port + 1)) CPUs=12 Sockets=1 CoresPerSocket=12 ThreadsPerCore=1 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 CONF
   echo "PMIxCliTmpDirBase=$slurm_place/pmix" >"$slurm_place/mpi.conf"

@@ -2,7 +2,8 @@
 # Truth v under a real Slurm: a job that runs into its time limit is stopped by the signal, goes back into the queue and
 # finishes with the bits of an uninterrupted run, under srun and under mpirun; a rank that is killed ends the job
 # and costs no result; separate copies are refused; an array is ordinary runs.
-# Slurm looks at time limits every 30 s, so jobs are submitted to suit that clock.
+# Slurm looks at time limits every 30 s. That a run be not over by then, whatever the machine does besides, its ranks are
+# held (SIGSTOP) from their first steps until Slurm's signal has come. What else there is to see is seen meanwhile.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/slurm.sh"
@@ -22,23 +23,29 @@ ended() {
   [ "$got" = "$3 $4" ] || { cat ./*"$1"*.log; fail "job $1 ended with $got instead of $3 $4"; }
 }
 
-# same_as_whole FOLDER: its run has the bits of one in one piece, which is made when first needed.
+# same_as_whole FOLDER: its run has the bits of one in one piece.
 same_as_whole() {
-  [ -e whole/samples.h5 ] || run_ranks 2 run long.yaml --quiet --output.directory=whole
   for data in /samples /latent /trace; do
     h5diff -q whole/samples.h5 "$1/samples.h5" "$data" "$data" || fail "$1: $data differs from the uninterrupted run"
   done
 }
 
-# The machine became so fast that FOLDER's run was over before its time limit: a longer one is wanted.
-longer() {
-  steps=$((steps * 2))
-  sed -i "s/steps: [0-9]*,/steps: $steps,/" long.yaml
-  rm -rf "$1" whole
+# The ranks of the run into FOLDER, and not their launchers.
+ranks_of() { pgrep -f "^$MMSOLD run long.yaml --output.directory=$1" || true; }
+
+# hold FOLDER LOG: stop its ranks where they are, as soon as they have begun to step.
+hold() {
+  wait_for "grep -Eq '^(particles|stopped|finished)' $2 2> /dev/null" 60
+  for rank in $(ranks_of "$1"); do kill -STOP "$rank" 2> /dev/null || true; done
 }
 
-# Wait until Slurm's next look at time limits is 9 s off: a job submitted now gets the signal some 8 s after its start.
-suit_clock() { while [ $(((SECONDS - slurm_epoch) % 30)) -ne 21 ]; do sleep 0.2; done; }
+# let_go FOLDER: let them go on once each of them has the signal (USR2, the twelfth) before it.
+let_go() {
+  for rank in $(ranks_of "$1"); do
+    wait_for "! grep -q '^State:.*T' /proc/$rank/status 2> /dev/null || grep -q '^ShdPnd:.*[89a-f]..\$' /proc/$rank/status" 60
+  done
+  for rank in $(ranks_of "$1"); do kill -CONT "$rank" 2> /dev/null || true; done
+}
 
 cat > small.yaml <<'YAML'
 training: {source: spirals, count: 150}
@@ -53,72 +60,39 @@ sampler: {particles: 4000, steps: 20, step_size: auto, scheme: exponential}
 output: {precision: double, trace_every: 5, checkpoint_minutes: 0}
 YAML
 
+# A run of a few seconds on this machine as it is now.
+run_ranks 2 run long.yaml --output.directory=measure 2> measure.log
+steps=$(awk '/^finished/ { n = int(4 * $2 / $5); print (n < 60 ? 60 : n) }' measure.log)
+sed -i "s/steps: 20,/steps: $steps,/" long.yaml
+
+# Into the time limit, requeued, to the end. The same without PMIx, as a chain of jobs on a cluster that doesn't requeue.
+# A machine that is so fast all of a sudden that it is through before it is held gets a longer run.
+for _ in 1 2 3 4 5; do
+  limited=$(sbatch --parsable --time=1 --signal=USR2@29 "$jobs/run.sbatch" long.yaml --output.directory=limited)
+  hold limited "mmsold-$limited.log"
+  "$jobs/chain.sh" --links 9 --every 1 --time=1 --signal=B:USR2@29 "$jobs/mpirun.sbatch" long.yaml \
+    --output.directory=chained > chained.log 2>&1 &
+  chain=$!
+  wait_for "grep -q '^link 1' chained.log" 20
+  first=$(sed -n 's/^link 1 .*job //p' chained.log)
+  hold chained "mmsold-$first.log"
+  if ! grep -q '^finished' "mmsold-$limited.log" "mmsold-$first.log"; then break; fi
+  wait "$chain" || { cat chained.log; fail "the chain broke"; }
+  steps=$((steps * 3))
+  sed -i "s/steps: [0-9]*,/steps: $steps,/" long.yaml
+  rm -rf limited chained
+done
+
 # Without PMIx srun starts copies that don't know of each other. Open MPI stops where it sees that; an MPI that doesn't
 # look (here: what it looks at is hidden) would go on, and is refused before anything is written.
 separate() { sbatch --parsable -n2 -o copies-%j.log --wrap "srun --mpi=none $* '$MMSOLD' run small.yaml --output.directory=copies"; }
 noticed=$(separate)
 refused=$(separate env -u SLURM_NODELIST)
-ended "$noticed" 60 FAILED 1:0
-ended "$refused" 60 FAILED 2:0
-grep -q 'separate copies' "copies-$refused.log" || fail "no word on separate copies"
-[ ! -e copies ] || fail "separate copies left a folder"
 
 # An array: one of its tasks is stopped (a file `stop` in its folder) and requeued, the other is not touched by that.
 mkdir -p array/seed-1 && touch array/seed-1/stop
 array=$(sbatch --parsable --array=0-1 "$jobs/array.sbatch" small.yaml --output.directory=array)
 counts=$(PARTICLES="100 200" sbatch --parsable --array=3 "$jobs/array.sbatch" small.yaml)
-
-# How long is long? Measured here and now, on this machine with all that it does besides.
-run_ranks 2 run long.yaml --output.directory=measure 2> measure.log
-steps=$(awk '/^finished/ { n = int(20 * $2 / $5); print (n < 60 ? 60 : n) }' measure.log)
-sed -i "s/steps: 20,/steps: $steps,/" long.yaml
-
-ended "${array}_0" 60 COMPLETED 0:0
-ended "${array}_1" 60 COMPLETED 0:0
-ended "${counts}_3" 60 COMPLETED 0:0
-[ "$(info "${array}_0" Restarts) $(info "${array}_1" Restarts)" = "0 1" ] || fail "the wrong task was requeued"
-for seed in 0 1; do
-  run_ranks 1 run small.yaml --quiet --output.directory="alone-$seed" --sampler.seed=$seed
-  h5diff -q "alone-$seed/samples.h5" "array/seed-$seed/samples.h5" /samples /samples || fail "seed $seed of the array"
-done
-if h5diff -q alone-0/samples.h5 alone-1/samples.h5 /samples /samples; then fail "h5diff sees no difference between seeds"; fi
-h5diff -q alone-1/samples.h5 small-array/particles-200-seed-1/samples.h5 /samples /samples || fail "particle counts"
-
-# Into the time limit, requeued, to the end.
-for _ in 1 2 3 4 5; do
-  suit_clock
-  limited=$(sbatch --parsable --time=1 --signal=USR2@25 "$jobs/run.sbatch" long.yaml --output.directory=limited)
-  ended "$limited" 200 COMPLETED 0:0
-  [ "$(info "$limited" Restarts)" = 0 ] || break
-  longer limited
-done
-[ "$(info "$limited" Restarts)" -ge 1 ] || fail "the time limit never stopped the run"
-for word in 'stopped .*in order' 'resumed' 'finished'; do
-  grep -q "^$word" "mmsold-$limited.log" || fail "no \"$word\" in the job's log"
-done
-same_as_whole limited
-
-# The same without PMIx, as a chain of jobs on a cluster that doesn't requeue.
-for _ in 1 2 3 4 5; do
-  suit_clock
-  "$jobs/chain.sh" --links 9 --every 1 --time=1 --signal=B:USR2@25 "$jobs/mpirun.sbatch" long.yaml \
-    --output.directory=chained > chain.log 2>&1 || { cat chain.log ./mmsold-*.log; fail "the chain broke"; }
-  ! grep -q 'finished with link 1' chain.log || { longer chained; continue; }
-  break
-done
-grep -q 'stopped in order' chain.log || { cat chain.log; fail "the time limit never stopped the chain's first job"; }
-cp chain.log chained.log
-same_as_whole chained
-
-# It ends at its last link, and at once where the input is wrong.
-mkdir -p link && touch link/stop
-expect_exit 75 'not finished after 1 links' "$jobs/chain.sh" --links 1 --every 1 "$jobs/mpirun.sbatch" small.yaml \
-  --output.directory=link
-expect_exit 0 'finished with link 1' "$jobs/chain.sh" --links 1 --every 1 "$jobs/mpirun.sbatch" small.yaml \
-  --output.directory=link
-"$jobs/chain.sh" --every 1 "$jobs/run.sbatch" small.yaml --score.bandwidht=1 > chain.log 2>&1 &&
-  fail "a chain of nonsense"
-[ "$(grep -c '^link' chain.log)" -eq 1 ] || { cat chain.log; fail "wrong input was submitted again"; }
 
 # A rank that takes its time to leave keeps its exit status, though srun hurries it with TERM.
 cat > slow.c <<'C'
@@ -133,16 +107,57 @@ cc -shared -fPIC -o slow.so slow.c
 printf '#!/bin/sh\nLD_PRELOAD=%s/slow.so exec "%s" "$@"\n' "$scratch" "$MMSOLD" > slow && chmod +x slow
 mkdir -p slowly && touch slowly/stop
 slowly=$(MMSOLD=./slow sbatch --parsable --no-requeue "$jobs/run.sbatch" small.yaml --output.directory=slowly)
+
+run_ranks 2 run long.yaml --quiet --output.directory=whole
+for seed in 0 1; do run_ranks 1 run small.yaml --quiet --output.directory="alone-$seed" --sampler.seed=$seed; done
+ended "$noticed" 60 FAILED 1:0
+ended "$refused" 60 FAILED 2:0
+grep -q 'separate copies' "copies-$refused.log" || fail "no word on separate copies"
+[ ! -e copies ] || fail "separate copies left a folder"
 ended "$slowly" 60 FAILED 75:0
 
-# A rank dies: everything ends within seconds, nothing requeues it by itself, and the same line goes on. A job's
-# USR1 is a checkpoint.
+let_go limited
+let_go chained
+
+# A chain ends at its last link, and at once where the input is wrong.
+mkdir -p link && touch link/stop
+expect_exit 75 'not finished after 1 links' "$jobs/chain.sh" --links 1 --every 1 "$jobs/mpirun.sbatch" small.yaml \
+  --output.directory=link
+expect_exit 0 'finished with link 1' "$jobs/chain.sh" --links 1 --every 1 "$jobs/mpirun.sbatch" small.yaml \
+  --output.directory=link
+"$jobs/chain.sh" --every 1 "$jobs/run.sbatch" small.yaml --score.bandwidht=1 > chain.log 2>&1 &&
+  fail "a chain of nonsense"
+[ "$(grep -c '^link' chain.log)" -eq 1 ] || { cat chain.log; fail "wrong input was submitted again"; }
+
+ended "${array}_0" 60 COMPLETED 0:0
+ended "${array}_1" 60 COMPLETED 0:0
+ended "${counts}_3" 60 COMPLETED 0:0
+[ "$(info "${array}_0" Restarts) $(info "${array}_1" Restarts)" = "0 1" ] || fail "the wrong task was requeued"
+for seed in 0 1; do
+  h5diff -q "alone-$seed/samples.h5" "array/seed-$seed/samples.h5" /samples /samples || fail "seed $seed of the array"
+done
+if h5diff -q alone-0/samples.h5 alone-1/samples.h5 /samples /samples; then fail "h5diff sees no difference between seeds"; fi
+h5diff -q alone-1/samples.h5 small-array/particles-200-seed-1/samples.h5 /samples /samples || fail "particle counts"
+
+ended "$limited" 120 COMPLETED 0:0
+[ "$(info "$limited" Restarts)" -ge 1 ] || { cat "mmsold-$limited.log"; fail "the time limit never stopped the run"; }
+for word in 'stopped .*in order' 'resumed' 'finished'; do
+  grep -q "^$word" "mmsold-$limited.log" || fail "no \"$word\" in the job's log"
+done
+same_as_whole limited
+wait "$chain" || { cat chained.log ./mmsold-*.log; fail "the chain broke"; }
+grep -q 'stopped in order' chained.log || { cat chained.log; fail "the time limit never stopped the chain's first job"; }
+same_as_whole chained
+
+# A rank dies while the others wait for it: they are told by TERM, and everything ends within seconds, long before Slurm
+# kills them (KillWait, 30 s); nothing requeues it by itself, and the same line goes on. A job's USR1 is a checkpoint.
 killed=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=killed)
 wait_for "grep -q '^particles' mmsold-$killed.log 2>/dev/null" 30
 wait_for "scancel --signal=USR1 $killed.0 2>/dev/null; ls killed/checkpoint-*.h5 > /dev/null 2>&1" 30
 kill -KILL "$(scontrol listpids "$killed.0" | awk '$5 == 1 { print $1 }')"
 died=$SECONDS
-ended "$killed" 20 FAILED 137:0
+ended "$killed" 20 FAILED 143:0
+grep -q 'another rank may be dead' "mmsold-$killed.log" || { cat "mmsold-$killed.log"; fail "nobody said why the run ended"; }
 echo "a killed rank ended its job within $((SECONDS - died)) s"
 killed=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=killed)
 ended "$killed" 120 COMPLETED 0:0
@@ -153,4 +168,4 @@ echo "the job that ran into its time limit:"
 cat "mmsold-$limited.log"
 echo "the chain:"
 cat chained.log
-echo "Slurm holds"
+echo "Slurm holds after $SECONDS s"
