@@ -37,10 +37,13 @@ static const mms_command table[] = {
      "distances and moment defects between two sets of points",
      "  A                   the generated set: samples.h5, FILE.h5:/dataset, FILE.npy or an IDX file\n"
      "  B                   the reference set: training or target points, in the same coordinates\n"
-     "  --json              one JSON object; quantities that do not apply are left out\n"
+     "  --json              one JSON object; quantities that do not apply are left out, and it says why\n"
      "  --sliced            the sliced Wasserstein-2 distance alone: quick on large sets\n"
      "  --directions N      random directions of the sliced distance (default 512)\n"
-     "  --seed S            of directions and subsets (default 0)\n"},
+     "  --seed S            of directions and subsets (default 0)\n"
+     "\n"
+     "Where A are the samples of a run on gaussians, grid or clusters, the particles in every mode are counted and\n"
+     "tested against the mixture's weights and the training points' shares.\n"},
     {"info", mms_command_info, "FILE [--verify]", "what a file holds",
      "  --verify            read all of it, so that its checksums are checked\n"
      "\n"

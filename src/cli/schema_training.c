@@ -15,7 +15,7 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_TRAINING,
      .name = "source",
      .type = MMS_TYPE_TEXT,
-     .meaning = "what to learn from: checkerboard, spirals, circle, gaussians, FILE.npy, "
+     .meaning = "what to learn from: checkerboard, spirals, circle, gaussians, grid, clusters, FILE.npy, "
                 "FILE.h5:/dataset, an IDX file, gzipped or not, or a mesh (.off, .ply)",
      .unit = "",
      .required = true,

@@ -1,6 +1,7 @@
 #include "training/generators.h"
 
 #include "mmsold/random/random.h"
+#include "mmsold/training/modes.h"
 #include <math.h>
 #include <string.h>
 
@@ -47,8 +48,7 @@ static void circle(uint64_t seed, int64_t row, int64_t rows, double *x) {
   x[1] = sin(angle);
 }
 
-/* Eight Gaussians of width 0.5 on a ring of radius 4, all over 1.414: the usual `8gaussians` of density estimation
- * on the plane (W. Grathwohl et al., FFJORD, and the toy sets after it). */
+/* modes.c says which; its formula here gives the same bits as ever. */
 static void gaussians(uint64_t seed, int64_t row, int64_t rows, double *x) {
   (void)rows;
   double u, normal[2];
@@ -59,16 +59,37 @@ static void gaussians(uint64_t seed, int64_t row, int64_t rows, double *x) {
   x[1] = (4 * sin(angle) + 0.5 * normal[1]) / 1.414;
 }
 
+/* A mode by its weight, then the Gaussian there. */
+static void mixture(const char *name, uint64_t seed, int64_t row, double *x) {
+  mms_modes modes;
+  double u, normal[2];
+  uniforms_of(seed, row, 1, &u);
+  normals_of(seed, row, 2, normal);
+  if (!mms_modes_of(&modes, name)) return;
+  int64_t k = 0;
+  for (; k + 1 < modes.count && u >= modes.weight[k]; k++) u -= modes.weight[k];
+  for (int i = 0; i < 2; i++) x[i] = modes.centre[k][i] + modes.width[k] * normal[i];
+}
+
+static void grid(uint64_t seed, int64_t row, int64_t rows, double *x) {
+  (void)rows;
+  mixture("grid", seed, row, x);
+}
+
+static void clusters(uint64_t seed, int64_t row, int64_t rows, double *x) {
+  (void)rows;
+  mixture("clusters", seed, row, x);
+}
+
 typedef struct generator {
   const char *name;
   bool thins;
   void (*draw)(uint64_t seed, int64_t row, int64_t rows, double *x);
 } generator;
 
-static const generator generators[] = {{"checkerboard", true, checkerboard},
-                                       {"spirals", true, spirals},
-                                       {"circle", false, circle},
-                                       {"gaussians", false, gaussians}};
+static const generator generators[] = {
+    {"checkerboard", true, checkerboard}, {"spirals", true, spirals}, {"circle", false, circle},
+    {"gaussians", false, gaussians},      {"grid", false, grid},      {"clusters", false, clusters}};
 enum { GENERATORS = sizeof generators / sizeof generators[0] };
 
 static const generator *find(const char *name) {
@@ -84,7 +105,7 @@ bool mms_generator_thins(const char *name) {
   return g != NULL && g->thins;
 }
 
-const char *mms_generator_names(void) { return "checkerboard, spirals, circle, gaussians"; }
+const char *mms_generator_names(void) { return "checkerboard, spirals, circle, gaussians, grid, clusters"; }
 
 /* Levenshtein's distance, for names shorter than 32 letters; more for longer ones. */
 static int distance(const char *a, const char *b) {

@@ -10,7 +10,7 @@
 bool mms_generator_known(const char *name);
 /* Are this generator's training sets thinned unless the user says otherwise? */
 bool mms_generator_thins(const char *name);
-/* "checkerboard, spirals, circle, gaussians" */
+/* "checkerboard, spirals, ..." */
 const char *mms_generator_names(void);
 /* The generator nearest to a misspelt `name`, or NULL when none is near. */
 const char *mms_generator_nearest(const char *name);
