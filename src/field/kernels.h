@@ -20,29 +20,21 @@ typedef struct mms_candidate {
   float score;
 } mms_candidate;
 
-/* The tree backend's leaves and nodes hold sixteen each; its list of points near a query, this many. */
-enum { MMS_TREE_LEAF = 16, MMS_TREE_LIST = 2048 };
+/* The tree backend's leaves and nodes hold sixteen each; its list of points near a query, this many; its draws are
+ * worked on eight at a time; it takes at most 32 dimensions, far beyond where an index helps (arrays of one point live
+ * on the stack). */
+enum { MMS_TREE_LEAF = 16, MMS_TREE_LIST = 2048, MMS_TREE_LANES = 8, MMS_TREE_DIM_MOST = 32 };
 
-/* Points near a query, by coordinate: y = x − z [dim][stride], c = −|y|²/2 [stride]; work t [2][stride]; weights w.
- * Stride
+/* Weights may be up to 2^90 where no largest logit is looked for: sums over 2^31 points, multiplied over eight draws,
+ * stay below 2^968. */
+enum { MMS_TREE_RISE = 90 };
+
+/* Points near a query, by coordinate: u = x − base [dim][stride], c = −κ|x − z|²/2 [stride]. Stride
  * >= MMS_TREE_LIST + MMS_KERNEL_PAD_F64. */
 typedef struct mms_tree_list {
-  double *y, *c, *t, *w;
+  double *u, *c;
   int64_t stride;
 } mms_tree_list;
-
-/* Draws q = z + s_j, and z − s_j where `both`: shifts s = σε [count][dim]; 1/δ²; weights below e^cut of a draw's
- * largest are zero; `share` of each draw in the average. */
-typedef struct mms_tree_draws {
-  const double *shifts;
-  int64_t count;
-  bool both;
-  double inverse, cut, share;
-  /* Leaves of the next row, asked for a few at a time while this one is worked on; `ahead` may be 0. */
-  const double *points;
-  const int32_t *next;
-  int64_t ahead;
-} mms_tree_draws;
 
 typedef struct mms_field_kernel_table {
   const char *name;
@@ -94,30 +86,38 @@ typedef struct mms_field_kernel_table {
   void (*gather_rows)(const double *points, int64_t dim, const int32_t *index, int64_t first, int64_t count,
                       const double *w, const double *base, double *sum);
 
-  /* --- the tree: a node is floats [dim][low, high][16], a leaf is doubles [dim][16], padded with infinity --- */
+  /* --- the tree: a node is floats [dim][low, high][16], a leaf is doubles [dim][16], padded with infinity. A group of
+   * draws q = z + s is s [dim][8] and then |s| [8]; lane l is draw l % (8/per), per = 1, 2, 4 or 8. κ = log2(e)/δ². ---
+   */
 
   /* The child of a node whose box is nearest to q. */
   int64_t (*tree_nearest_box)(const float *node, int64_t dim, const double *q);
-  /* The children with |q − box|² <= reach2, one bit each. */
-  uint32_t (*tree_boxes_within)(const float *node, int64_t dim, const double *q, double reach2);
-  /* The point of a leaf nearest to z; and of each draw the least |q − x|² over the leaf: least [count] or [count][2].
-   */
-  int64_t (*tree_seed)(const double *leaf, int64_t dim, const double *z, const double *shifts, int64_t count, bool both,
+  /* The children (numbers first .. first + 15) with |q − box|² <= reach2 into ids and squares, which have room for 16.
+   * Returns how many. */
+  int64_t (*tree_boxes_within)(const float *node, int64_t dim, const double *q, double reach2, int32_t first,
+                               int32_t *ids, double *squares);
+  /* The point of a leaf nearest to z; and of each draw the least |q − x|² over the leaf: least [groups][8]. */
+  int64_t (*tree_seed)(const double *leaf, int64_t dim, const double *z, const double *shifts, int64_t groups,
                        double *least);
-  /* Append the points of a leaf with |x − z − shift|² <= reach2 to a list of `count` (shift NULL: none); returns the
-   * new count. */
-  int64_t (*tree_collect)(const double *leaf, int64_t dim, const double *z, const double *shift, double reach2,
-                          const mms_tree_list *list, int64_t count);
+  /* With r = f (least + b)^{1/2}: the largest r, the largest |s| + r, the largest |s|: out[3]. */
+  void (*tree_reach)(int64_t dim, const double *shifts, int64_t groups, const double *least, double b, double f,
+                     double *out);
+  /* Append the points of a leaf with |x − z − shift|² <= reach2 to a list of `count` (shift NULL: none; else lane 0 of
+   * a group); returns the new count. */
+  int64_t (*tree_collect)(const double *leaf, int64_t dim, const double *z, const double *base, const double *shift,
+                          double reach2, double scale, const mms_tree_list *list, int64_t count);
   /* Fill entries count .. width − 1 with points of no weight. */
   void (*tree_close)(const mms_tree_list *list, int64_t dim, int64_t count, int64_t width);
-  /* w += Σ over draws of share·softmax; returns Σ over draws of log Σ exp ℓ. */
-  double (*tree_softmax)(const mms_tree_list *list, int64_t dim, int64_t width, const mms_tree_draws *draws);
-  /* The same over a list in pieces: first each draw's largest logit and its mass (online softmax; begin with −DBL_MAX
-   * and 0), then the weights of each piece. */
-  void (*tree_masses)(const mms_tree_list *list, int64_t dim, int64_t width, const mms_tree_draws *draws, double *tops,
-                      double *sums);
-  void (*tree_weights)(const mms_tree_list *list, int64_t dim, int64_t width, const mms_tree_draws *draws,
-                       const double *tops, const double *sums);
+  /* Begin a group's state [3 + dim][8]; to_base = base − z. False: tree_tops is needed, over all pieces of the list. */
+  bool (*tree_begin)(int64_t dim, const double *shift, const double *least, const double *to_base, double scale,
+                     double *state);
+  void (*tree_tops)(const mms_tree_list *list, int64_t dim, int64_t width, const double *shift, double scale, int per,
+                    double *state);
+  /* Add a list, or a piece of one, to a group's state. */
+  void (*tree_add)(const mms_tree_list *list, int64_t dim, int64_t width, const double *shift, double scale, int per,
+                   double *state);
+  /* sum += share Σ over draws of (mean − base); returns share Σ over draws of log Σ exp ℓ. */
+  double (*tree_end)(int64_t dim, int64_t draws, int per, double share, double *state, double *sum);
 } mms_field_kernel_table;
 
 /* The table called `name` ("portable", "avx2", "avx512"), or NULL where this build or this processor has none. */

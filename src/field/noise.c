@@ -9,3 +9,10 @@ void mms_noise_draw(const mms_queries *queries, int64_t row, int64_t first, int6
   if (queries->sharing == MMS_SHARING_BLOCK) key.item = (uint64_t)queries->block;
   mms_random_normals_float(key, first * dim, pairs * dim, out);
 }
+
+void mms_noise_draw_rows(const mms_queries *queries, int64_t from, int64_t count, int64_t dim, float *out) {
+  mms_random_key key = {.seed = queries->seed, .stream = MMS_STREAM_SMOOTHING};
+  key.step = queries->noise == MMS_NOISE_FIXED ? 0 : queries->step;
+  key.item = (uint64_t)(queries->first_particle + from);
+  mms_random_normals_items_float(key, count, queries->pairs * dim, out);
+}

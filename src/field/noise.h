@@ -8,4 +8,8 @@
  * j·dim + k of the key (seed, smoothing, step or 0, particle | block | 0). Local; no allocation. */
 void mms_noise_draw(const mms_queries *queries, int64_t row, int64_t first, int64_t pairs, int64_t dim, float *out);
 
+/* The same of all pairs of `count` rows from row `from` on, made together, where each particle has its own: out
+ * [count][pairs][dim]. */
+void mms_noise_draw_rows(const mms_queries *queries, int64_t from, int64_t count, int64_t dim, float *out);
+
 #endif

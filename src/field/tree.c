@@ -21,43 +21,45 @@ static void tree_free(void *state) {
   mms_tree *self = state;
   if (self == NULL) return;
   mms_tree_index_free(&self->index);
-  void *arrays[] = {self->list.y, self->list.c, self->list.t,       self->list.w,  self->shifts,
-                    self->noise,  self->rows,   self->wide[0],      self->wide[1], self->tops,
-                    self->sums,   self->least,  self->signed_shifts};
+  void *arrays[] = {self->list.u,  self->list.c, self->shifts, self->noise, self->rows,      self->wide[0],
+                    self->wide[1], self->states, self->least,  self->apart, self->log_shares};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   free(self);
 }
 
+static int64_t groups_of(int64_t draws) { return (draws + MMS_TREE_LANES - 1) / MMS_TREE_LANES; }
+
 /* Everything that this rank alone holds. */
 static mms_status allocate(mms_tree *self, mms_error *error) {
   int64_t d = self->index.dim, leaves = self->index.leaves + MMS_TREE_LEAF;
-  int64_t round = least_of(self->max_pairs > 0 ? self->max_pairs : 1, MMS_TREE_PAIRS);
+  int64_t round = least_of(self->max_pairs > 0 ? self->max_pairs : 1, MMS_TREE_PAIRS), lanes = MMS_TREE_LANES;
+  int64_t groups = groups_of(2 * round);
   int64_t stride = MMS_TREE_LIST + 2 * MMS_KERNEL_PAD_F64; /* a vector of slack, and no power of two */
   self->list.stride = stride;
   struct {
     void **array;
     int64_t count;
     size_t size;
-  } arrays[] = {{(void **)&self->list.y, d * stride, sizeof(double)},
+  } arrays[] = {{(void **)&self->list.u, d * stride, sizeof(double)},
                 {(void **)&self->list.c, stride, sizeof(double)},
-                {(void **)&self->list.t, 2 * stride, sizeof(double)},
-                {(void **)&self->list.w, stride, sizeof(double)},
-                {(void **)&self->shifts, MMS_TREE_GROUP * round * d, sizeof(double)},
-                {(void **)&self->noise, round * d, sizeof(float)},
+                {(void **)&self->shifts, MMS_TREE_GROUP * groups * (d + 1) * lanes, sizeof(double)},
+                {(void **)&self->noise, MMS_TREE_GROUP * round * d, sizeof(float)},
                 {(void **)&self->rows, 2 * MMS_TREE_GROUP, sizeof(mms_tree_row)},
                 {(void **)&self->wide[0], leaves, sizeof(int32_t)},
                 {(void **)&self->wide[1], leaves, sizeof(int32_t)},
-                {(void **)&self->tops, 2 * round, sizeof(double)},
-                {(void **)&self->sums, 2 * round, sizeof(double)},
-                {(void **)&self->least, 4 * MMS_TREE_GROUP * round, sizeof(double)},
-                {(void **)&self->signed_shifts, MMS_TREE_GROUP * d, sizeof(double)}};
+                {(void **)&self->states, groups * (3 + d) * lanes, sizeof(double)},
+                {(void **)&self->least, 2 * MMS_TREE_GROUP * groups * lanes, sizeof(double)},
+                {(void **)&self->apart, MMS_TREE_GROUP * (d + 1) * lanes, sizeof(double)},
+                {(void **)&self->log_shares, MMS_TREE_LEAVES + 1, sizeof(double)}};
   mms_status status = MMS_OK;
   for (size_t i = 0; status == MMS_OK && i < sizeof arrays / sizeof arrays[0]; i++) {
     status = mms_allocate(arrays[i].array, arrays[i].count, arrays[i].size, "the field's search", error);
     self->bytes += arrays[i].count * (int64_t)arrays[i].size;
   }
   for (int64_t r = 0; status == MMS_OK && r < 2 * MMS_TREE_GROUP; r++)
-    self->rows[r].least = self->least + 2 * r * round;
+    self->rows[r].least = self->least + r * groups * lanes;
+  for (int64_t i = 0; status == MMS_OK && i <= MMS_TREE_LEAVES; i++)
+    self->log_shares[i] = fmin(0.0, log((double)(i * MMS_TREE_LEAF) / (double)self->count));
   return status;
 }
 
@@ -91,83 +93,126 @@ static mms_status tree_create(void **state, const mms_team *team, const mms_trai
   return status;
 }
 
-/* Points of leaves *next .. count − 1 into the list, until it is full or *next == count. Returns how many; their number
- * rounded up to the vectors in *width. */
-static int64_t fill(mms_tree *self, const mms_tree_row *row, const int32_t *leaves, int64_t count, int64_t *next,
-                    int64_t *width) {
+/* Where the sums of a row go, and what they are taken about. */
+typedef struct totals {
+  double *sum; /* Σ over draws of share·(mean − base): [dim] */
+  double log_mass;
+  const double *base;
+  double to_base[MMS_TREE_DIM_MOST]; /* base − z */
+} totals;
+
+/* A row's leaves, and those that will be wanted next: asked for while these are looked through. */
+typedef struct leaves {
+  const int32_t *list, *ahead;
+  int64_t count, ahead_count;
+} leaves;
+
+/* Points of leaves *next .. from->count − 1 into the list, until it is full or *next == from->count. Returns how many;
+ * their number rounded up to the vectors in *width. */
+static int64_t fill(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, const leaves *from,
+                    const double *base, int64_t *next, int64_t *width) {
   int64_t dim = self->index.dim, points = 0;
   const double *shift = row->apart ? row->shifts : NULL;
-  for (; *next < count && points <= MMS_TREE_LIST - MMS_TREE_LEAF; ++*next)
-    points = self->kernels->tree_collect(mms_tree_leaf(&self->index, leaves[*next]), dim, row->z, shift, row->reach2,
-                                         &self->list, points);
+  for (; *next < from->count && points <= MMS_TREE_LIST - MMS_TREE_LEAF; ++*next) {
+    if (*next < from->ahead_count) mms_tree_fetch(&self->index, 0, from->ahead[*next]);
+    points = self->kernels->tree_collect(mms_tree_leaf(&self->index, from->list[*next]), dim, row->z, base, shift,
+                                         row->reach2, draws->scale, &self->list, points);
+  }
   *width = (points + MMS_KERNEL_PAD_F64 - 1) / MMS_KERNEL_PAD_F64 * MMS_KERNEL_PAD_F64;
   self->kernels->tree_close(&self->list, dim, points, *width);
-  memset(self->list.w, 0, (size_t)*width * sizeof(double));
   return points;
 }
 
-/* Where the sums of a row go, and what they are taken about. */
-typedef struct totals {
-  double *sum; /* Σ_i W_i (x_i − base): [dim] */
-  double log_mass;
-  double base[MMS_TREE_DIM_MOST]; /* base − z */
-} totals;
+/* What the kernels need to know of group g. */
+typedef struct group {
+  const double *shift;
+  double *state;
+  int64_t draws;
+  int per;
+} group;
 
-/* More leaves than one list takes: online softmax in two passes over pieces. */
+static group group_of(const mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, int64_t g) {
+  int64_t dim = self->index.dim, rest = draws->count - g * MMS_TREE_LANES;
+  group out = {.shift = row->shifts + g * (dim + 1) * MMS_TREE_LANES,
+               .state = self->states + g * (3 + dim) * MMS_TREE_LANES,
+               .draws = least_of(rest, MMS_TREE_LANES)};
+  out.per = (int)(MMS_TREE_LANES / mms_tree_lanes(rest));
+  return out;
+}
+
+static bool begin(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, const totals *out) {
+  bool good = true;
+  for (int64_t g = 0; g < draws->groups; g++) {
+    group now = group_of(self, row, draws, g);
+    good &= self->kernels->tree_begin(self->index.dim, now.shift, row->least + g * MMS_TREE_LANES, out->to_base,
+                                      draws->scale, now.state);
+  }
+  return good;
+}
+
+static void add(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, int64_t width, bool tops) {
+  for (int64_t g = 0; g < draws->groups; g++) {
+    group now = group_of(self, row, draws, g);
+    (tops ? self->kernels->tree_tops : self->kernels->tree_add)(&self->list, self->index.dim, width, now.shift,
+                                                                draws->scale, now.per, now.state);
+  }
+}
+
+static void end(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
+  for (int64_t g = 0; g < draws->groups; g++) {
+    group now = group_of(self, row, draws, g);
+    out->log_mass += self->kernels->tree_end(self->index.dim, now.draws, now.per, draws->share, now.state, out->sum);
+  }
+}
+
+/* More leaves than one list takes: in pieces, twice where the draws' largest logits are not known. */
 static int64_t finish_wide(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
-  int64_t dim = self->index.dim, leaves = mms_tree_search_wide(self, row), width, points = 0;
-  int64_t all = draws->count * (draws->both ? 2 : 1);
-  for (int64_t j = 0; j < all; j++) self->tops[j] = -DBL_MAX, self->sums[j] = 0.0;
-  for (int pass = 0; pass < 2; pass++)
-    for (int64_t next = 0; next < leaves;) {
-      int64_t found = fill(self, row, self->wide[0], leaves, &next, &width);
-      if (found == 0) continue;
-      if (pass == 0) {
-        points += found;
-        self->kernels->tree_masses(&self->list, dim, width, draws, self->tops, self->sums);
-        continue;
-      }
-      self->kernels->tree_weights(&self->list, dim, width, draws, self->tops, self->sums);
-      self->kernels->gather_columns(self->list.y, dim, self->list.stride, width, self->list.w, out->base, out->sum);
+  leaves from = {.list = self->wide[0], .count = mms_tree_search_wide(self, row)};
+  int64_t width, points = 0;
+  from.list = self->wide[0];
+  for (int pass = begin(self, row, draws, out) ? 1 : 0; pass < 2; pass++)
+    for (int64_t next = 0; next < from.count;) {
+      int64_t found = fill(self, row, draws, &from, out->base, &next, &width);
+      if (pass == 1) points += found;
+      if (found > 0) add(self, row, draws, width, pass == 0);
     }
-  for (int64_t j = 0; j < all; j++)
-    out->log_mass += draws->share * (self->tops[j] * draws->inverse + log(self->sums[j]));
-  return all * points;
+  end(self, row, draws, out);
+  return draws->count * points;
 }
 
 /* Add a row's draws over the points that the search found, if one list takes them. Returns the number of weights worked
  * out, or −1. */
-static int64_t finish_list(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
+static int64_t finish_list(mms_tree *self, const mms_tree_row *row, const mms_tree_row *after,
+                           const mms_tree_draws *draws, totals *out) {
   if (row->count < 0) return -1;
-  int64_t dim = self->index.dim, next = 0, width;
-  int64_t points = fill(self, row, row->frontier, row->count, &next, &width);
+  int64_t next = 0, width;
+  leaves from = {.list = row->frontier, .count = row->count};
+  if (after != NULL) from.ahead = after->frontier, from.ahead_count = after->count;
+  int64_t points = fill(self, row, draws, &from, out->base, &next, &width);
   if (next < row->count) return -1;
-  mms_tree_draws own = *draws;
-  own.cut = -row->depth;
-  out->log_mass += draws->share * self->kernels->tree_softmax(&self->list, dim, width, &own);
-  self->kernels->gather_columns(self->list.y, dim, self->list.stride, width, self->list.w, out->base, out->sum);
-  return draws->count * (draws->both ? 2 : 1) * points;
+  if (!begin(self, row, draws, out)) add(self, row, draws, width, true);
+  add(self, row, draws, width, false);
+  end(self, row, draws, out);
+  return draws->count * points;
 }
 
-/* The leaves of `row` will be wanted next; NULL: nothing will. */
-static void look_ahead(const mms_tree *self, mms_tree_draws *draws, const mms_tree_row *row) {
-  draws->points = self->index.points;
-  draws->next = row != NULL ? row->frontier : NULL;
-  draws->ahead = row != NULL && row->count > 0 ? row->count : 0;
+/* Draw `draw` of a row alone, in every lane. */
+static void single_out(const mms_tree_row *row, int64_t draw, int64_t dim, double *shift) {
+  const double *from = row->shifts + draw / MMS_TREE_LANES * (dim + 1) * MMS_TREE_LANES + draw % MMS_TREE_LANES;
+  for (int64_t i = 0; i < (dim + 1) * MMS_TREE_LANES; i++) shift[i] = from[i / MMS_TREE_LANES * MMS_TREE_LANES];
 }
 
 /* Every draw of a row with a search of its own. */
 static int64_t finish_apart(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
-  int64_t dim = self->index.dim, signs = draws->both ? 2 : 1, all = signs * draws->count, work = 0;
+  int64_t dim = self->index.dim, work = 0;
   mms_tree_row *rows = self->rows + MMS_TREE_GROUP;
   mms_tree_draws one = *draws;
-  one.count = 1;
-  one.both = false;
-  for (int64_t first = 0; first < all; first += MMS_TREE_GROUP) {
-    int64_t count = least_of(all - first, MMS_TREE_GROUP);
+  one.count = one.groups = 1;
+  for (int64_t first = 0; first < draws->count; first += MMS_TREE_GROUP) {
+    int64_t count = least_of(draws->count - first, MMS_TREE_GROUP);
     for (int64_t r = 0; r < count; r++) {
-      double *shift = self->signed_shifts + r * dim, sign = (first + r) % signs == 0 ? 1.0 : -1.0;
-      for (int64_t k = 0; k < dim; k++) shift[k] = sign * row->shifts[(first + r) / signs * dim + k];
+      double *shift = self->apart + r * (dim + 1) * MMS_TREE_LANES;
+      single_out(row, first + r, dim, shift);
       rows[r].z = row->z;
       rows[r].shifts = shift;
       rows[r].apart = true;
@@ -175,9 +220,7 @@ static int64_t finish_apart(mms_tree *self, const mms_tree_row *row, const mms_t
     }
     mms_tree_search(self, rows, count, &one);
     for (int64_t r = 0; r < count; r++) {
-      look_ahead(self, &one, r + 1 < count ? &rows[r + 1] : NULL);
-      one.shifts = rows[r].shifts;
-      int64_t added = finish_list(self, &rows[r], &one, out);
+      int64_t added = finish_list(self, &rows[r], r + 1 < count ? &rows[r + 1] : NULL, &one, out);
       work += added >= 0 ? added : finish_wide(self, &rows[r], &one, out);
     }
   }
@@ -185,32 +228,19 @@ static int64_t finish_apart(mms_tree *self, const mms_tree_row *row, const mms_t
 }
 
 /* By count and geometry: one list for all draws; where it is too short, draw by draw or piece by piece. */
-static int64_t finish(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
-  int64_t added = finish_list(self, row, draws, out);
+static int64_t finish(mms_tree *self, const mms_tree_row *row, const mms_tree_row *after, const mms_tree_draws *draws,
+                      totals *out) {
+  int64_t added = finish_list(self, row, after, draws, out);
   if (added >= 0) return added;
-  bool apart = draws->both && pow(row->wide, (double)self->index.dim) > APART_FROM;
+  bool apart = draws->count > 1 && pow(row->wide, (double)self->index.dim) > APART_FROM;
   return apart ? finish_apart(self, row, draws, out) : finish_wide(self, row, draws, out);
-}
-
-/* σε of pairs first .. first + pairs − 1 of each row of a group. */
-static void draw(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, int64_t first, int64_t pairs) {
-  int64_t dim = self->index.dim;
-  bool shared = q->pairs == 0 || q->sharing != MMS_SHARING_PARTICLE;
-  for (int64_t r = 0; r < count; r++) {
-    double *shifts = self->shifts + (shared ? 0 : r) * pairs * dim;
-    self->rows[r].shifts = shifts;
-    if (shared && r > 0) continue;
-    if (q->pairs > 0) mms_noise_draw(q, from + r, first, pairs, dim, self->noise);
-    for (int64_t i = 0; i < pairs * dim; i++) shifts[i] = q->pairs > 0 ? q->smoothing * (double)self->noise[i] : 0.0;
-  }
 }
 
 static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, double *out,
                            double *log_mass, mms_field_counters *counters) {
-  int64_t dim = self->index.dim, all = q->pairs > 0 ? q->pairs : 1;
-  mms_tree_draws draws = {
-      .both = q->pairs > 0, .inverse = 1.0 / (q->bandwidth * q->bandwidth), .cut = -self->depth - 1.0};
-  draws.share = q->pairs > 0 ? 0.5 / (double)q->pairs : 1.0;
+  int64_t dim = self->index.dim, all = q->pairs > 0 ? 2 * q->pairs : 1;
+  mms_tree_draws draws = {.bandwidth2 = q->bandwidth * q->bandwidth, .share = 1.0 / (double)all};
+  draws.scale = 1.44269504088896340736 / draws.bandwidth2;
   for (int64_t r = 0; r < count; r++) {
     self->rows[r].z = q->points + (from + r) * dim;
     self->rows[r].apart = false;
@@ -218,19 +248,18 @@ static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, i
     memset(out + (from + r) * dim, 0, (size_t)dim * sizeof(double));
     log_mass[from + r] = 0.0;
   }
-  for (int64_t first = 0; first < all; first += MMS_TREE_PAIRS) {
+  for (int64_t first = 0; first < all; first += 2 * MMS_TREE_PAIRS) {
     double start = mms_clock_seconds();
-    draws.count = least_of(all - first, MMS_TREE_PAIRS);
-    draw(self, q, from, count, first, draws.count);
+    draws.count = least_of(all - first, 2 * MMS_TREE_PAIRS);
+    draws.groups = groups_of(draws.count);
+    mms_tree_draw(self, q, from, count, first / 2, &draws);
     mms_tree_search(self, self->rows, count, &draws);
     double found = mms_clock_seconds();
     for (int64_t r = 0; r < count; r++) {
       const mms_tree_row *row = &self->rows[r];
-      look_ahead(self, &draws, r + 1 < count ? row + 1 : NULL);
-      totals sums = {.sum = out + (from + r) * dim, .log_mass = log_mass[from + r]};
-      for (int64_t k = 0; k < dim; k++) sums.base[k] = row->base[k] - row->z[k];
-      draws.shifts = row->shifts;
-      counters->finished += finish(self, row, &draws, &sums);
+      totals sums = {.sum = out + (from + r) * dim, .log_mass = log_mass[from + r], .base = row->base};
+      for (int64_t k = 0; k < dim; k++) sums.to_base[k] = row->base[k] - row->z[k];
+      counters->finished += finish(self, row, r + 1 < count ? row + 1 : NULL, &draws, &sums);
       log_mass[from + r] = sums.log_mass;
     }
     counters->seconds_product += found - start;

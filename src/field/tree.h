@@ -5,10 +5,7 @@
 #include "field/backend.h"
 #include "field/kernels.h"
 
-enum {
-  MMS_TREE_DIM_MOST = 32, /* far beyond where an index helps; arrays of one point live on the stack */
-  MMS_TREE_LEVELS = 9     /* 16^9 leaves */
-};
+enum { MMS_TREE_LEVELS = 9 }; /* 16^9 leaves */
 
 /* A tree of sixteen branches over leaves of sixteen points. Leaf i holds points 16 i .. 16 i + 15 of an order in which
  * every aligned run of 16^k is one cell of a k-d tree, so the tree needs no pointers: child c of node i of level l is
@@ -22,7 +19,7 @@ typedef struct mms_tree_index {
   const double *points;           /* [leaves][dim][16], padded with infinity */
   const float *boxes;             /* [nodes][dim][2][16]; a missing child's box is nowhere */
   const double *centre;           /* [dim] */
-  double scale;
+  double scale, inverse;          /* and 1/scale, exact */
   mms_shared *memory;
 } mms_tree_index;
 
@@ -51,15 +48,22 @@ enum {
   MMS_TREE_FRONTIER = MMS_TREE_LEAVES + MMS_TREE_LEAF /* room to notice that there are more */
 };
 
+/* The draws of a round: `count` of them (1 without noise), in groups of eight lanes; those of the last group are
+ * repeated over its lanes. κ = log2(e)/δ². */
+typedef struct mms_tree_draws {
+  int64_t count, groups;
+  double bandwidth2, scale, share;
+} mms_tree_draws;
+
 /* One row on its way. */
 typedef struct mms_tree_row {
   const double *z;
-  const double *shifts;            /* σε of this round: [pairs][dim] */
+  const double *shifts;            /* σε of this round, signs included: [groups][dim + 1][8], |σε| last */
   bool apart;                      /* a single draw, searched about its own place z + s and not about z */
   double query[MMS_TREE_DIM_MOST]; /* (z − centre)/scale */
+  double size;                     /* |query| */
   double base[MMS_TREE_DIM_MOST];  /* the training point that sums are taken about */
   double *least;                   /* u² of each draw: a bound of the square of its distance to the nearest point */
-  double depth;                    /* b of this row's list */
   double reach2;                   /* no point farther from z than this has weight for any draw */
   double wide;                     /* reach over the largest reach of one draw from its own place */
   double box_reach2;               /* the same in the boxes' units, rounding included */
@@ -75,24 +79,36 @@ typedef struct mms_tree {
   double depth;  /* b: what is left out weighs at most count e^-b of a draw's largest weight */
   double margin; /* of the search's radius: 1; a test makes it less, to see that it would be noticed */
   mms_tree_list list;
-  double *shifts;        /* [GROUP][round][dim] */
-  float *noise;          /* [round][dim] */
-  mms_tree_row *rows;    /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
-  int32_t *wide[2];      /* frontiers that hold every leaf, or every node of level 1 */
-  double *tops, *sums;   /* [2 round] */
-  double *least;         /* [2 GROUP][2 round] */
-  double *signed_shifts; /* [GROUP][dim] */
+  double *shifts;     /* [GROUP][groups][dim + 1][8] */
+  float *noise;       /* [GROUP][round][dim] */
+  mms_tree_row *rows; /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
+  int32_t *wide[2];   /* frontiers that hold every leaf, or every node of level 1 */
+  double *states;     /* [groups][3 + dim][8] */
+  double *least;      /* [2 GROUP][groups][8] */
+  double *apart;      /* shifts of single draws: [GROUP][dim + 1][8] */
+  double *log_shares; /* log of the share of all points in 0 .. MMS_TREE_LEAVES leaves, at most 0 */
+  mms_queries drawn;  /* whose noise the first shifts hold, where rows share it (seed, step, block, ...) */
+  bool kept;          /* `drawn` is set */
   int64_t bytes;
 } mms_tree;
 
-/* Search the `count` rows of a group, whose z, shifts and query are set: base, reach and frontier. `draws` as for the
- * kernels, its shifts apart, which are the rows' own. Local. */
+/* Lanes that `count` draws take: a power of two, eight at most. */
+static inline int64_t mms_tree_lanes(int64_t count) { return count > 4 ? 8 : count > 2 ? 4 : count; }
+
+/* Search the `count` rows of a group, whose z, shifts and query are set: base, reach and frontier. Local. */
 void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws);
 
 /* Every leaf within the row's reach into self->wide[0]; returns how many. */
 int64_t mms_tree_search_wide(mms_tree *self, const mms_tree_row *row);
 
-/* Place a row at z + shift (shift may be NULL), in the units of the boxes. */
+/* Place a row at z + shift (lane 0 of a group; may be NULL), in the units of the boxes. */
 void mms_tree_place(const mms_tree_index *index, mms_tree_row *row, const double *shift);
+
+/* Ask for a leaf's, or a node's, memory. */
+void mms_tree_fetch(const mms_tree_index *index, int level, int64_t node);
+
+/* σε of pairs first .. first + draws->count/2 − 1 of each row of a group, into self->shifts and the rows. */
+void mms_tree_draw(mms_tree *self, const mms_queries *queries, int64_t from, int64_t count, int64_t first,
+                   const mms_tree_draws *draws);
 
 #endif

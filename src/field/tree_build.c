@@ -219,6 +219,7 @@ mms_status mms_tree_index_create(mms_tree_index *index, const mms_team *team, co
   }
   mms_shared_publish(index->memory);
   index->scale = centre[d];
+  index->inverse = 1.0 / index->scale;
   return MMS_OK;
 }
 

@@ -3,6 +3,7 @@
 #ifndef FIELD_KERNELS_SIMD_H
 #define FIELD_KERNELS_SIMD_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -31,6 +32,9 @@ static inline vd vd_mul(vd a, vd b) { return _mm512_mul_pd(a, b); }
 static inline vd vd_fma(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
 static inline vd vd_fnma(vd a, vd b, vd c) { return _mm512_fnmadd_pd(a, b, c); }
 static inline vd vd_max(vd a, vd b) { return _mm512_max_pd(a, b); }
+static inline vd vd_min(vd a, vd b) { return _mm512_min_pd(a, b); }
+static inline vd vd_div(vd a, vd b) { return _mm512_div_pd(a, b); }
+static inline vd vd_sqrt(vd a) { return _mm512_sqrt_pd(a); }
 static inline double vd_largest(vd a) { return _mm512_reduce_max_pd(a); }
 static inline double vd_sum(vd a) { return _mm512_reduce_add_pd(a); }
 static inline uint32_t vd_greater(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ); }
@@ -80,6 +84,9 @@ static inline vd vd_mul(vd a, vd b) { return _mm256_mul_pd(a, b); }
 static inline vd vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
 static inline vd vd_fnma(vd a, vd b, vd c) { return _mm256_fnmadd_pd(a, b, c); }
 static inline vd vd_max(vd a, vd b) { return _mm256_max_pd(a, b); }
+static inline vd vd_min(vd a, vd b) { return _mm256_min_pd(a, b); }
+static inline vd vd_div(vd a, vd b) { return _mm256_div_pd(a, b); }
+static inline vd vd_sqrt(vd a) { return _mm256_sqrt_pd(a); }
 static inline double vd_largest(vd a) {
   __m128d m = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
   return _mm_cvtsd_f64(_mm_max_sd(m, _mm_unpackhi_pd(m, m)));
@@ -134,6 +141,9 @@ static inline vd vd_mul(vd a, vd b) { LANES(vd, a.v[l] * b.v[l]); }
 static inline vd vd_fma(vd a, vd b, vd c) { LANES(vd, a.v[l] * b.v[l] + c.v[l]); }
 static inline vd vd_fnma(vd a, vd b, vd c) { LANES(vd, c.v[l] - a.v[l] * b.v[l]); }
 static inline vd vd_max(vd a, vd b) { LANES(vd, a.v[l] > b.v[l] ? a.v[l] : b.v[l]); }
+static inline vd vd_min(vd a, vd b) { LANES(vd, a.v[l] < b.v[l] ? a.v[l] : b.v[l]); }
+static inline vd vd_div(vd a, vd b) { LANES(vd, a.v[l] / b.v[l]); }
+static inline vd vd_sqrt(vd a) { LANES(vd, sqrt(a.v[l])); }
 static inline double vd_largest(vd a) {
   double low = a.v[0] > a.v[1] ? a.v[0] : a.v[1], high = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
   return low > high ? low : high;

@@ -6,16 +6,9 @@
 #include "field/kernels/simd.h"
 #include <float.h>
 
-/* exp(t) for MMS_KERNEL_CUT < t <= 0, and 0 below. t = n ln 2 + r with |r| <= ln 2/2 = 0.3466 (rounding t·log2(e) to
- * an integer by adding and taking away 1.5·2^52), ln 2 in two parts of which the first has 11 zero bits at its end, so
- * that n·ln2_high is exact for |n| < 2^11. e^r by its Taylor polynomial of degree 13: the remainder is at most
- * 0.3466^14/14!·√2 = 6e-18, a twentieth of an ulp. The terms are summed pairwise (Estrin), which shortens the chain. */
-static inline vd exponential(vd t) {
-  const vd magic = vd_set(6755399441055744.0);
-  vd clamped = vd_max(t, vd_set(MMS_KERNEL_CUT));
-  vd n = vd_sub(vd_fma(clamped, vd_set(1.4426950408889634), magic), magic);
-  vd r = vd_fnma(n, vd_set(6.93147180369123816490e-01), clamped);
-  r = vd_fnma(n, vd_set(1.90821492927058770002e-10), r);
+/* e^r for |r| <= ln 2/2 = 0.3466 by its Taylor polynomial of degree 13: the remainder is at most 0.3466^14/14!·√2 =
+ * 6e-18, a twentieth of an ulp. The terms are summed pairwise (Estrin), which shortens the chain. */
+static inline vd exponential_part(vd r) {
   vd r2 = vd_mul(r, r), r4 = vd_mul(r2, r2), r8 = vd_mul(r4, r4);
   vd p01 = vd_add(r, vd_set(1.0)), p23 = vd_fma(r, vd_set(1.0 / 6.0), vd_set(1.0 / 2.0));
   vd p45 = vd_fma(r, vd_set(1.0 / 120.0), vd_set(1.0 / 24.0));
@@ -24,8 +17,19 @@ static inline vd exponential(vd t) {
   vd pab = vd_fma(r, vd_set(1.0 / 39916800.0), vd_set(1.0 / 3628800.0));
   vd pcd = vd_fma(r, vd_set(1.0 / 6227020800.0), vd_set(1.0 / 479001600.0));
   vd p03 = vd_fma(r2, p23, p01), p47 = vd_fma(r2, p67, p45), p8b = vd_fma(r2, pab, p89);
-  vd p = vd_fma(r8, vd_fma(r4, pcd, p8b), vd_fma(r4, p47, p03));
-  return vd_where_greater(t, vd_set(MMS_KERNEL_CUT), vd_mul(p, vd_power_of_two(n)));
+  return vd_fma(r8, vd_fma(r4, pcd, p8b), vd_fma(r4, p47, p03));
+}
+
+/* exp(t) for MMS_KERNEL_CUT < t <= 0, and 0 below. t = n ln 2 + r with |r| <= ln 2/2 (rounding t·log2(e) to an integer
+ * by adding and taking away 1.5·2^52), ln 2 in two parts of which the first has 11 zero bits at its end, so that
+ * n·ln2_high is exact for |n| < 2^11. */
+static inline vd exponential(vd t) {
+  const vd magic = vd_set(6755399441055744.0);
+  vd clamped = vd_max(t, vd_set(MMS_KERNEL_CUT));
+  vd n = vd_sub(vd_fma(clamped, vd_set(1.4426950408889634), magic), magic);
+  vd r = vd_fnma(n, vd_set(6.93147180369123816490e-01), clamped);
+  r = vd_fnma(n, vd_set(1.90821492927058770002e-10), r);
+  return vd_where_greater(t, vd_set(MMS_KERNEL_CUT), vd_mul(exponential_part(r), vd_power_of_two(n)));
 }
 
 static void load_columns(const double *points, int64_t dim, const int32_t *index, int64_t first, int64_t count,

@@ -2,6 +2,7 @@
 #include "field/kernels/screen.h"
 #include "field/kernels/softmax.h"
 #include "field/kernels/tree.h"
+#include "field/kernels/tree_softmax.h"
 
 extern const mms_field_kernel_table MMS_KERNEL_TABLE;
 const mms_field_kernel_table MMS_KERNEL_TABLE = {
@@ -25,8 +26,10 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .tree_boxes_within = tree_boxes_within,
     .tree_seed = tree_seed,
     .tree_collect = tree_collect,
+    .tree_reach = tree_reach,
     .tree_close = tree_close,
-    .tree_softmax = tree_softmax,
-    .tree_masses = tree_masses,
-    .tree_weights = tree_weights,
+    .tree_begin = tree_begin,
+    .tree_tops = tree_tops,
+    .tree_add = tree_add,
+    .tree_end = tree_end,
 };
