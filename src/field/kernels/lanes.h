@@ -80,12 +80,13 @@ LANES_INLINE v8 v8_fold(v8 a, int per, bool largest) {
   return v8_load(out);
 }
 
-/* 2^t for t <= 1000, and 0 somewhere below -1000.
+/* 2^t for -200 < t <= 1000, and 0 below, before anything can become a denormal number (which are slow): weights of
+ * 2^-200 count nowhere.
  *
  * AVX-512: t = n + j/16 + r, |r| <= 1/32, by adding and taking away 1.5·2^48, whose last bit is 1/16; so the last four
  * bits of the sum are j. 2^(j/16) from a table in two registers. 2^r = e^x, x = r ln 2, |x| <= a = ln 2/32: Taylor of
  * degree 7 whose last term is economised with the Chebyshev polynomial T7 (x^7 = (a^7 T7(x/a) + 112 a² x^5 − 56 a^4 x^3
- * + 7 a^6 x)/64), which leaves out at most a^7/(64·7!) = 7e-18, and x^8/8! = 1e-18. Scaling by 2^n underflows to zero.
+ * + 7 a^6 x)/64), which leaves out at most a^7/(64·7!) = 7e-18, and x^8/8! = 1e-18. Scaling by 2^n is an instruction.
  *
  * Else: t = n + r, |r| <= 1/2, and e^(r ln 2) by `exponential`'s polynomial. */
 LANES_INLINE vd vd_power(vd t) {
@@ -103,9 +104,10 @@ LANES_INLINE vd vd_power(vd t) {
   __m512d c56 =
       vd_fma(r, vd_set(l * l * l * l * l * l / 720.0), vd_set(l * l * l * l * l * (1.0 / 120.0 + 112.0 * a2 * f)));
   __m512d p = vd_fma(r2, vd_fma(r2, c56, c34), c12);
-  return _mm512_scalef_pd(vd_fma(vd_mul(root, r), p, root), n);
+  return _mm512_maskz_scalef_pd(_mm512_cmp_pd_mask(t, _mm512_set1_pd(-200.0), _CMP_GT_OQ),
+                                vd_fma(vd_mul(root, r), p, root), n);
 #else
-  const vd magic = vd_set(6755399441055744.0), least = vd_set(-1000.0), l = vd_set(0.69314718055994530942);
+  const vd magic = vd_set(6755399441055744.0), least = vd_set(-200.0), l = vd_set(0.69314718055994530942);
   vd clamped = vd_max(t, least);
   vd n = vd_sub(vd_add(clamped, magic), magic), x = vd_mul(vd_sub(clamped, n), l);
   return vd_where_greater(t, least, vd_mul(exponential_part(x), vd_power_of_two(n)));
