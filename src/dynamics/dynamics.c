@@ -138,8 +138,8 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
                                method->factor(&context->sampler), error);
   if (status == MMS_OK) status = mms_team_agree(context->team, create_local(self, error), error);
   if (status == MMS_OK)
-    status = mms_field_create(&self->field, context->team, context->training, score->backend,
-                              self->ensemble.blocks.size, self->pairs, error);
+    status = mms_field_create_for(&self->field, context->team, context->training, score, self->ensemble.blocks.size,
+                                  self->pairs, error);
   if (status == MMS_OK && method->settle != NULL) status = method->settle(self, error);
   return status;
 }

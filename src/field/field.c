@@ -3,6 +3,7 @@
 #include "field/backend.h"
 #include "field/finish.h"
 #include "field/kernels.h"
+#include "field/neighbours.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
@@ -17,7 +18,7 @@ struct mms_field {
   int64_t max_rows, max_pairs;
   double *log_mass; /* [max_rows]: where the caller does not want it, it still tells whether all went well */
   mms_field_counters counters;
-  char reason[256];
+  char reason[384];
 };
 
 /* The rule of `auto`, by dimension alone, because a field does not know its widths beforehand: tree up to ten
@@ -26,6 +27,19 @@ struct mms_field {
  * 1.3, 2.8, 30 at n = 1e3, 1e4, 1e5 in 2-D; 1.2, 2.2, 24 in 3-D; 1.4, 1.4 in 5-D; 3.8 at n = 1e3 in 10-D, where dense
  * begins to screen through SGEMM. */
 enum { TREE_DIM_MOST = 10 };
+
+static const mms_backend_table *choose_neighbours(const mms_training *training, const mms_score_options *score,
+                                                  int64_t max_pairs, char *reason, size_t size) {
+  bool few = training->dim <= MMS_NEIGHBOURS_TREE_DIM, gram = mms_neighbours_gram(score, training->dim, max_pairs);
+  snprintf(reason, size,
+           "neighbours (as configured): K = %lld nearest by %s, L = %lld of the other %lld at random, noise drawn %s "
+           "(%lld pairs, K + L = %lld, d = %lld), %s kernels",
+           (long long)score->nearest, few ? "an index" : "SGEMM and double distances", (long long)score->remainder,
+           (long long)(training->count - score->nearest), gram ? "through the Gram matrix" : "in d dimensions",
+           (long long)max_pairs, (long long)(score->nearest + score->remainder), (long long)training->dim,
+           mms_field_kernels());
+  return &mms_backend_neighbours;
+}
 
 static const mms_backend_table *choose(mms_backend wanted, const mms_training *training, char *reason, size_t size) {
   const mms_backend_table *table = &mms_backend_dense;
@@ -60,7 +74,14 @@ static mms_status check_sizes(const mms_training *training, int64_t max_rows, in
 
 mms_status mms_field_create(mms_field **field, const mms_team *team, const mms_training *training, mms_backend backend,
                             int64_t max_rows, int64_t max_pairs, mms_error *error) {
+  const mms_score_options score = {.backend = backend};
+  return mms_field_create_for(field, team, training, &score, max_rows, max_pairs, error);
+}
+
+mms_status mms_field_create_for(mms_field **field, const mms_team *team, const mms_training *training,
+                                const mms_score_options *score, int64_t max_rows, int64_t max_pairs, mms_error *error) {
   *field = NULL;
+  const bool neighbours = score->backend == MMS_BACKEND_NEIGHBOURS;
   mms_field *self = NULL;
   mms_status status = check_sizes(training, max_rows, max_pairs, error);
   if (status == MMS_OK) status = mms_allocate((void **)&self, 1, sizeof(mms_field), "the field", error);
@@ -71,8 +92,13 @@ mms_status mms_field_create(mms_field **field, const mms_team *team, const mms_t
     self->team = team;
     self->max_rows = max_rows;
     self->max_pairs = max_pairs;
-    self->backend = choose(backend, training, self->reason, sizeof self->reason);
-    status = self->backend->create(&self->state, team, training, max_rows, max_pairs, error);
+    if (neighbours) {
+      self->backend = choose_neighbours(training, score, max_pairs, self->reason, sizeof self->reason);
+      status = mms_neighbours_create(&self->state, team, training, score, max_rows, max_pairs, error);
+    } else {
+      self->backend = choose(score->backend, training, self->reason, sizeof self->reason);
+      status = self->backend->create(&self->state, team, training, max_rows, max_pairs, error);
+    }
     status = mms_team_agree(team, status, error);
   }
   if (status != MMS_OK)

@@ -3,6 +3,10 @@
 #define FIELD_NOISE_H
 
 #include "mmsold/field/field.h"
+#include "mmsold/random/random.h"
+
+/* The key of a row's numbers: (seed, stream, step or 0, particle | block | 0) as noise and sharing say. Local. */
+mms_random_key mms_noise_key(const mms_queries *queries, int64_t row, mms_stream stream);
 
 /* ε of pairs first .. first + pairs − 1 of row `row`: out [pairs][dim]. Component k of pair j has index
  * j·dim + k of the key (seed, smoothing, step or 0, particle | block | 0). Local; no allocation. */

@@ -104,6 +104,17 @@ mms_status mms_dense_cholesky_upper(int64_t n, double *a, mms_error *error) {
   return MMS_OK;
 }
 
+int64_t mms_dense_cholesky_semidefinite(int64_t n, double *a, int *pivots, double *work) {
+  int rank = 0;
+  LAPACKE_dpstrf_work(LAPACK_COL_MAJOR, 'L', (int)n, a, (int)n, pivots, &rank, -1.0, work); /* its own tolerance */
+  for (int64_t i = 0; i < n; i++) {
+    pivots[i]--; /* counted from 1 there */
+    for (int64_t j = 0; j < n; j++)
+      if (j < i || i >= rank) a[i * n + j] = 0.0;
+  }
+  return rank;
+}
+
 mms_status mms_dense_invert_upper(int64_t n, double *r, mms_error *error) {
   int size;
   mms_status status = mms_narrow(&size, n, "the order of a matrix", error);

@@ -3,13 +3,10 @@
 #include "mmsold/random/random.h"
 
 #include "mmsold/base/memory.h"
+#include "mmsold/base/sort.h"
 #include <stdbool.h>
 #include <stdlib.h>
-
-static int ascending(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
+#include <string.h>
 
 /* Add value + 1 (0 marks an empty slot) to an open-addressing table of 2^bits slots; false if it was there. The
  * multiplier is 2^64 / golden ratio (Knuth, TAOCP 3, 6.4: Fibonacci hashing). */
@@ -22,30 +19,43 @@ static bool insert(int64_t *table, int bits, int64_t value) {
   return true;
 }
 
+static int table_bits(int64_t size) {
+  int bits = 1;
+  while ((INT64_C(1) << bits) < 2 * size) bits++;
+  return bits;
+}
+
+int64_t mms_random_subset_room(int64_t size) { return INT64_C(1) << table_bits(size); }
+
+void mms_random_subset_in(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, int64_t *room) {
+  if (size == total) {
+    for (int64_t i = 0; i < size; i++) chosen[i] = i;
+    return;
+  }
+  int bits = table_bits(size);
+  memset(room, 0, ((size_t)1 << bits) * sizeof *room);
+  for (int64_t i = 0; i < size; i++) {
+    int64_t j = total - size + i;
+    int64_t t = (int64_t)mms_random_index(key, i, (uint64_t)j + 1);
+    if (!insert(room, bits, t)) {
+      t = j;
+      insert(room, bits, j);
+    }
+    chosen[i] = t;
+  }
+  mms_sort_int64(chosen, size);
+}
+
 mms_status mms_random_subset(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, mms_error *error) {
   if (size < 0 || size > total || size > UINT32_MAX)
     return mms_fail(error, MMS_ERR_INTERNAL, "cannot choose a subset of %lld out of %lld", (long long)size,
                     (long long)total);
-  if (size == total) {
-    for (int64_t i = 0; i < size; i++) chosen[i] = i;
-    return MMS_OK;
+  void *room = NULL;
+  if (size < total) {
+    mms_status status = mms_allocate(&room, mms_random_subset_room(size), sizeof(int64_t), "a random subset", error);
+    if (status != MMS_OK) return status;
   }
-  int bits = 1;
-  while ((INT64_C(1) << bits) < 2 * size) bits++;
-  void *memory = NULL;
-  mms_status status = mms_allocate(&memory, INT64_C(1) << bits, sizeof(int64_t), "a random subset", error);
-  if (status != MMS_OK) return status;
-  int64_t *table = memory;
-  for (int64_t i = 0; i < size; i++) {
-    int64_t j = total - size + i;
-    int64_t t = (int64_t)mms_random_index(key, i, (uint64_t)j + 1);
-    if (!insert(table, bits, t)) {
-      t = j;
-      insert(table, bits, j);
-    }
-    chosen[i] = t;
-  }
-  free(table);
-  qsort(chosen, (size_t)size, sizeof *chosen, ascending);
+  mms_random_subset_in(key, total, size, chosen, room);
+  free(room);
   return MMS_OK;
 }

@@ -18,7 +18,8 @@ typedef enum mms_backend {
   MMS_BACKEND_AUTO,
   MMS_BACKEND_REFERENCE, /* plain double loops: the oracle */
   MMS_BACKEND_DENSE,     /* tiles through BLAS: screen in single, finish in double */
-  MMS_BACKEND_TREE       /* few dimensions: an index says which points are near, finish in double */
+  MMS_BACKEND_TREE,      /* few dimensions: an index says which points are near, finish in double */
+  MMS_BACKEND_NEIGHBOURS /* K nearest points and L random others: a statistical estimator, never chosen by auto */
 } mms_backend;
 
 /* What the `score:` section says about the field. */
@@ -29,6 +30,7 @@ typedef struct mms_score_options {
   mms_noise noise;
   mms_sharing sharing;
   mms_backend backend;
+  int64_t nearest, remainder; /* K >= 1 and L >= 0, K + L <= n; looked at for neighbours only */
 } mms_score_options;
 
 /* Queries: `count` points and the identity of their noise. Borrowed for the call. */
@@ -63,13 +65,19 @@ typedef struct mms_field mms_field;
  * agreed. `backend` AUTO is resolved here by the written rule. */
 mms_status mms_field_create(mms_field **field, const mms_team *team, const mms_training *training, mms_backend backend,
                             int64_t max_rows, int64_t max_pairs, mms_error *error);
+/* The same for what the `score:` section says of backend, nearest, remainder and sharing: the only way to `neighbours`
+ * (ALGORITHMS 4), which takes for each row the K nearest training points, ties going to the smaller index, and L others
+ * drawn uniformly without replacement (noise and sharing say who shares that draw as well), these with log((n − K)/L)
+ * added to their logits. MMS_ERR_INPUT names K and L where there are not as many points. */
+mms_status mms_field_create_for(mms_field **field, const mms_team *team, const mms_training *training,
+                                const mms_score_options *score, int64_t max_rows, int64_t max_pairs, mms_error *error);
 /* Collective; sets *field to NULL; fine on NULL. */
 void mms_field_free(mms_field **field);
 
 /* mean [count][d]: k̄(z) = average over the draws ± of the softmax mean. log_mass [count] (may be NULL):
  * average over the draws of log Σ_i exp ℓ±_i, so that V(z) = −log_mass + log n + dσ²/(2δ²)
  * (dσ²/(2δ²) only where draws are made; the sampled |ε|² never enters). Local; allocates nothing; needs finite
- * points. dense and tree are certified: points left out weigh less than double rounding. */
+ * points. dense and tree are certified: points left out weigh less than double rounding; neighbours is an estimate. */
 mms_status mms_field_softmax_mean(mms_field *field, const mms_queries *queries, double *mean, double *log_mass,
                                   mms_error *error);
 
@@ -79,7 +87,7 @@ mms_status mms_field_gradient(mms_field *field, const mms_queries *queries, doub
                               mms_error *error);
 
 mms_field_counters mms_field_read_counters(const mms_field *field);
-const char *mms_field_backend_name(const mms_field *field); /* "reference", "dense" or "tree" */
+const char *mms_field_backend_name(const mms_field *field); /* "reference", "dense", "tree", "neighbours" */
 const char *mms_field_reason(const mms_field *field);       /* one line: what was chosen and why, kernels in use */
 int64_t mms_field_bytes(const mms_field *field);            /* private memory of this rank */
 int64_t mms_field_shared_bytes(const mms_field *field);     /* shared per node */

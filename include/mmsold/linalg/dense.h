@@ -34,6 +34,11 @@ void mms_dense_mirror_upper(int64_t n, double *a);
  * read from its upper triangle; strict lower set to zero. MMS_ERR_NUMERIC names the pivot. */
 mms_status mms_dense_cholesky_upper(int64_t n, double *a, mms_error *error);
 
+/* The same for a semidefinite A, with pivots: A[p_i][p_j] = (RᵀR)_ij, p = pivots [n]; rows of R from the rank on, where
+ * what is left is within n·eps of the largest diagonal entry, are zero. A is read from its upper triangle; strict lower
+ * set to zero. work: [2n]. Returns the rank. Allocates nothing. */
+int64_t mms_dense_cholesky_semidefinite(int64_t n, double *a, int *pivots, double *work);
+
 /* In place: inverse of the upper triangular R [n][n]. MMS_ERR_NUMERIC where singular. */
 mms_status mms_dense_invert_upper(int64_t n, double *r, mms_error *error);
 

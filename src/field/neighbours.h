@@ -1,0 +1,105 @@
+/* The neighbours backend: K nearest training points exactly, and L of the others at random (ALGORITHMS 4; the paper's
+ * Algorithm 2). A statistical estimator: its draws differ from the exact field by what the others weigh. */
+#ifndef FIELD_NEIGHBOURS_H
+#define FIELD_NEIGHBOURS_H
+
+#include "field/backend.h"
+#include "field/kernels.h"
+#include "field/nearest.h"
+#include "field/screen_points.h"
+#include "field/tree.h"
+
+enum {
+  MMS_NEIGHBOURS_TREE_DIM = 10, /* up to here an index beats the product: the rule of `auto` */
+  MMS_NEIGHBOURS_ROWS = 256,    /* queries of one product */
+  MMS_NEIGHBOURS_WIDTH = 512,   /* points of one product */
+  MMS_NEIGHBOURS_LISTED = 1 << 20
+};
+
+/* A point that may be among the nearest, and its score. */
+typedef struct mms_scored {
+  float score;
+  int32_t point;
+} mms_scored;
+
+/* What the product has found for one row so far: every point that may be among the nearest K. */
+typedef struct mms_scored_list {
+  int64_t count;   /* −1: the row is searched in double precision instead */
+  float threshold; /* no point below it is among the nearest */
+  double error;    /* bound of the rounding error of a score */
+} mms_scored_list;
+
+typedef struct mms_neighbours {
+  const mms_training *training;
+  const mms_field_kernel_table *kernels;
+  int64_t k, l, list, stride; /* K, L, K + L; rounded up to vectors */
+  int64_t max_rows, bytes;
+  bool indexed; /* the search is the tree's */
+  bool gram;    /* noise is drawn by the factor of the Gram matrix */
+  mms_nearest nearest;
+
+  /* the search by product */
+  mms_screen_points points;
+  int64_t rows, room; /* rows of a group, list entries of each */
+  float *queries;     /* [rows][d] */
+  float *scores;      /* [rows][WIDTH] */
+  int32_t *found;     /* [WIDTH + 16] */
+  mms_scored *scored; /* [rows][room] */
+  mms_scored_list *lists;
+
+  /* the search by the tree */
+  mms_tree_index index;
+  mms_shared *names; /* int32: which training point is in a leaf's slot, [leaves][16] */
+
+  /* the list of one row and its softmax */
+  int64_t *chosen, *subset_room, *others; /* K + L indices; work of the subset; [L] */
+  bool drawn;                             /* `others` and the noise are already those of this batch */
+  int32_t *points_of;                     /* [stride]: ascending */
+  bool *lifted;                           /* [stride]: a random other */
+  bool columns;
+  int64_t width, y_stride; /* points of a tile; doubles from a coordinate (by column) or point to the next */
+  int64_t round;           /* pairs worked on together */
+  double *x, *y, *tile_c;  /* x only by column */
+  float *drawn_noise;      /* [round][d] */
+  double *noise;           /* [round][y_stride], by row only */
+  double *product;         /* [4 or more pairs][width] of one tile */
+  double *c, *b, *plus, *minus, *w;
+  double *factor, *factor_work; /* Gram matrix: [K + L][K + L]; [2 (K + L)] */
+  int *pivots;
+} mms_neighbours;
+
+/* Collective; agreed. As mms_backend_table.create, with K = score->nearest and L = score->remainder. */
+mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_training *training,
+                                 const mms_score_options *score, int64_t max_rows, int64_t max_pairs, mms_error *error);
+
+/* K and L against n and each other, both values named. Local. */
+mms_status mms_neighbours_check(const mms_training *training, const mms_score_options *score, mms_error *error);
+
+/* Whether the noise is drawn through the Gram matrix (the rule is in neighbours_finish.c). Local. */
+bool mms_neighbours_gram(const mms_score_options *score, int64_t dim, int64_t pairs);
+
+/* --- the search: self->nearest holds the K nearest to z, in no order --- */
+
+/* By product: rows first .. first + rows − 1 (rows <= self->rows) against all points; then row by row. Local. */
+void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t first, int64_t rows,
+                         mms_field_counters *counters);
+void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z);
+mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_error *error);
+
+/* By the tree. */
+mms_status mms_neighbours_index_create(mms_neighbours *self, const mms_team *team, mms_error *error);
+void mms_neighbours_search(mms_neighbours *self, const double *z);
+
+/* --- the finish --- */
+
+mms_status mms_neighbours_finish_create(mms_neighbours *self, int64_t max_pairs, mms_error *error);
+/* The smoothed softmax mean over self->nearest and L others, for row `row` of the batch. Local; allocates nothing. */
+void mms_neighbours_finish(mms_neighbours *self, const mms_queries *q, int64_t row, mms_pull pull, double *out,
+                           double *log_mass);
+
+/* Allocate, and count the bytes. Local. */
+mms_status mms_neighbours_allocate(mms_neighbours *self, void *array, int64_t count, size_t size, mms_error *error);
+
+extern const mms_backend_table mms_backend_neighbours;
+
+#endif

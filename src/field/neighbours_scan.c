@@ -1,0 +1,144 @@
+/* The K nearest by product: single-precision scores through SGEMM with their proved error bound, a threshold that rises
+ * with what has been seen, and double distances where the bound leaves it open (screen, then finish). */
+#include "field/neighbours.h"
+
+#include "field/dense.h"
+#include "mmsold/base/clock.h"
+#include <cblas.h>
+#include <math.h>
+
+/* Below every score that is looked at, above the padding's −1e30. */
+#define LOWEST (-1e29F)
+
+mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_error *error) {
+  int64_t d = self->training->dim;
+  mms_status status = mms_screen_points_create(&self->points, team, self->training, false, error);
+  if (status != MMS_OK) return status;
+  /* a tile beyond what starts a selection, and another that the next product may add */
+  self->room = self->k + 2 * MMS_NEIGHBOURS_WIDTH;
+  self->rows = MMS_NEIGHBOURS_LISTED / self->room;
+  if (self->rows > MMS_NEIGHBOURS_ROWS) self->rows = MMS_NEIGHBOURS_ROWS;
+  if (self->rows > self->max_rows) self->rows = self->max_rows;
+  if (self->rows < 1) self->rows = 1;
+  status = mms_neighbours_allocate(self, &self->queries, self->rows * d, sizeof(float), error);
+  if (status == MMS_OK)
+    status = mms_neighbours_allocate(self, &self->scores, self->rows * MMS_NEIGHBOURS_WIDTH, sizeof(float), error);
+  if (status == MMS_OK)
+    status = mms_neighbours_allocate(self, &self->found, MMS_NEIGHBOURS_WIDTH + 16, sizeof(int32_t), error);
+  if (status == MMS_OK)
+    status = mms_neighbours_allocate(self, &self->scored, self->rows * self->room, sizeof(mms_scored), error);
+  if (status == MMS_OK)
+    status = mms_neighbours_allocate(self, &self->lists, self->rows, sizeof(mms_scored_list), error);
+  return mms_team_agree(team, status, error);
+}
+
+/* The k-th largest score, k >= 1, of the list, which is put into another order (Hoare's selection; it stops on equal
+ * scores and so halves a run of them). */
+static float select_score(mms_scored *list, int64_t count, int64_t k) {
+  int64_t lo = 0, hi = count;
+  while (hi - lo > 1) {
+    float a = list[lo].score, b = list[lo + (hi - lo) / 2].score, c = list[hi - 1].score;
+    float pivot = fmaxf(fminf(a, b), fminf(fmaxf(a, b), c));
+    int64_t i = lo, j = hi - 1;
+    while (i <= j) {
+      while (list[i].score > pivot) i++;
+      while (list[j].score < pivot) j--;
+      if (i > j) break;
+      mms_scored kept = list[i];
+      list[i++] = list[j];
+      list[j--] = kept;
+    }
+    if (k - 1 <= j)
+      hi = j + 1;
+    else if (k - 1 >= i)
+      lo = i;
+    else
+      break;
+  }
+  return list[k - 1].score;
+}
+
+/* With t the K-th largest of all computed scores, each off by at most E: K points have true scores >= t − E, so none
+ * with a computed score below t − 2E is among the nearest. Over part of the points t is only smaller. */
+static void raise(const mms_neighbours *self, mms_scored_list *row, mms_scored *list) {
+  if (row->count < self->k) return;
+  double kth = (double)select_score(list, row->count, self->k);
+  float threshold = nextafterf((float)(kth - 2.0 * row->error), -INFINITY);
+  if (threshold > row->threshold) row->threshold = threshold;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < row->count; i++)
+    if (list[i].score >= row->threshold) list[kept++] = list[i];
+  row->count = kept;
+}
+
+static void begin_row(mms_neighbours *self, const double *z, int64_t r) {
+  int64_t d = self->training->dim;
+  double square = 0.0;
+  for (int64_t k = 0; k < d; k++) {
+    double value = (z[k] - self->points.centre[k]) / self->points.scale;
+    square += value * value;
+    self->queries[r * d + k] = fabs(value) < MMS_DENSE_FAR ? (float)value : 0.0F;
+  }
+  double norm = sqrt(square), error = mms_screen_points_error(&self->points, d, norm, 0.0, 0.0);
+  bool possible = norm < MMS_DENSE_FAR && isfinite(error);
+  self->lists[r] = (mms_scored_list){.count = possible ? 0 : -1, .threshold = LOWEST, .error = error};
+}
+
+/* One row against one tile of scores. */
+static void take(mms_neighbours *self, int64_t r, int64_t first, int64_t width) {
+  mms_scored_list *row = &self->lists[r];
+  mms_scored *list = self->scored + r * self->room;
+  float *a = self->scores + r * width;
+  if (row->count < 0) return;
+  self->kernels->subtract(a, self->points.half + first, width);
+  int64_t found = self->kernels->select(a, width, row->threshold, self->found);
+  for (int64_t i = 0; i < found; i++)
+    list[row->count++] = (mms_scored){a[self->found[i]], (int32_t)first + self->found[i]};
+  if (row->count <= self->room - MMS_NEIGHBOURS_WIDTH) return;
+  raise(self, row, list);
+  if (row->count > self->room - MMS_NEIGHBOURS_WIDTH) row->count = -1; /* too many within rounding of each other */
+}
+
+void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t first, int64_t rows,
+                         mms_field_counters *counters) {
+  int64_t d = self->training->dim;
+  for (int64_t r = 0; r < rows; r++) begin_row(self, q->points + (first + r) * d, r);
+  for (int64_t at = 0; at < self->points.padded; at += MMS_NEIGHBOURS_WIDTH) {
+    int64_t rest = self->points.padded - at, width = rest < MMS_NEIGHBOURS_WIDTH ? rest : MMS_NEIGHBOURS_WIDTH;
+    double start = mms_clock_seconds();
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)width, (int)d, 1.0F, self->queries, (int)d,
+                self->points.x + at * self->points.stride, (int)self->points.stride, 0.0F, self->scores, (int)width);
+    counters->seconds_product += mms_clock_seconds() - start;
+    counters->product_flops += 2.0 * (double)(rows * width * d);
+    for (int64_t r = 0; r < rows; r++) take(self, r, at, width);
+  }
+}
+
+/* In double, one point after the other: for a row far away, or among too many points at one distance. */
+static void search_all(mms_neighbours *self, const double *z) {
+  const mms_training *training = self->training;
+  for (int64_t i = 0; i < training->count; i++)
+    mms_nearest_offer(&self->nearest, mms_square_distance(training->points + i * training->dim, z, training->dim), i);
+}
+
+/* A point whose score is above t + 2E is among the nearest whatever the rounding: only points with a computed score
+ * above t, of which there are fewer than K, can be nearer. The others of the list compete by their distances. */
+void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z) {
+  const mms_training *training = self->training;
+  mms_scored_list *row = &self->lists[r];
+  mms_scored *list = self->scored + r * self->room;
+  self->nearest.count = 0;
+  if (row->count < 0) {
+    search_all(self, z);
+    return;
+  }
+  raise(self, row, list);
+  bool open = row->count > self->k;
+  double sure = open ? (double)select_score(list, row->count, self->k) + 2.0 * row->error : -INFINITY;
+  for (int64_t i = 0; i < row->count; i++) {
+    int64_t point = list[i].point;
+    bool in = (double)list[i].score > sure;
+    double square = in ? -INFINITY : mms_square_distance(training->points + point * training->dim, z, training->dim);
+    mms_nearest_offer(&self->nearest, square, point);
+  }
+}
