@@ -24,10 +24,12 @@ static const mms_command table[] = {
      "Only the section `training` must be there. FILE.h5 can be a `training.source` afterwards, and `mmsold plot` "
      "draws\n"
      "it.\n"},
-    {"evaluate", mms_command_evaluate, "CONFIG --points FILE --output FILE.h5 [--section.key=value ...]",
+    {"evaluate", mms_command_evaluate, "CONFIG --points FILE --output FILE.h5 [--repeats N] [--section.key=value ...]",
      "U, grad U, V and grad V (with standard errors) at given points",
      "  --points FILE       .npy or FILE.h5:/dataset, one point a row, in the sampler's coordinates\n"
      "  --output FILE.h5    where to; an existing file is not written over\n"
+     "  --repeats N         average N estimates (default 1); with backend neighbours the standard errors are over "
+     "them\n"
      "\n"
      "Only `training` and `score` must be there; sampler.seed (default 0) is the seed of the smoothing.\n"},
     {"density", NULL, "CONFIG", "2-D: tilt, normaliser, density picture, test likelihood", ""},

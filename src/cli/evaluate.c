@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static mms_status evaluate(mms_cli *cli, const mms_config *config, const char *points, const char *output,
-                           mms_error *error) {
+                           int64_t repeats, mms_error *error) {
   char *text = NULL;
   mms_status status = mms_config_write(config, &text, error);
   status = mms_cli_agree(cli, status, error);
@@ -17,6 +17,7 @@ static mms_status evaluate(mms_cli *cli, const mms_config *config, const char *p
                                         .log = &cli->log,
                                         .training = config->training,
                                         .score = config->score,
+                                        .repeats = repeats,
                                         .seed = config->sampler.seed,
                                         .points = points,
                                         .output = output,
@@ -29,7 +30,11 @@ static mms_status evaluate(mms_cli *cli, const mms_config *config, const char *p
 
 mms_status mms_command_evaluate(mms_cli *cli, int argc, char **argv, mms_error *error) {
   const char *points = NULL, *output = NULL, *names[] = {"CONFIG"}, *operands[1] = {NULL};
-  const mms_option options[] = {{"points", MMS_OPTION_TEXT, &points}, {"output", MMS_OPTION_TEXT, &output}, {0}};
+  int64_t repeats = 1;
+  const mms_option options[] = {{"points", MMS_OPTION_TEXT, &points},
+                                {"output", MMS_OPTION_TEXT, &output},
+                                {"repeats", MMS_OPTION_INTEGER, &repeats},
+                                {0}};
   mms_arguments arguments;
   mms_config config = {0};
   mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error);
@@ -40,7 +45,7 @@ mms_status mms_command_evaluate(mms_cli *cli, int argc, char **argv, mms_error *
   if (status == MMS_OK)
     status = mms_config_read(&config, cli->team, operands[0], arguments.overrides, arguments.override_count,
                              MMS_NEEDS_TRAINING | MMS_NEEDS_SCORE, error);
-  if (status == MMS_OK) status = evaluate(cli, &config, points, output, error);
+  if (status == MMS_OK) status = evaluate(cli, &config, points, output, repeats, error);
   mms_config_free(&config);
   mms_arguments_free(&arguments);
   return status;

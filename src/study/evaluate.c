@@ -15,6 +15,7 @@
 
 enum {
   BLOCK = 64,        /* points to a block: the unit of work, whatever the number of ranks */
+  ARRAYS = 11,       /* of the table below */
   PIECE_ROWS = 4096, /* points that travel at once */
   SPEAK_SECONDS = 30 /* between lines about the progress */
 };
@@ -23,29 +24,30 @@ enum {
 typedef struct results {
   mms_blocks blocks;
   int64_t dim;
-  double *points;                 /* [n_local][d] */
-  double *exact, *exact_gradient; /* U, ∇U */
-  double *mean, *mean_gradient;   /* V, ∇V */
-  double *error, *error_gradient; /* their standard errors */
-  double *draw, *draw_gradient;   /* one antithetic pair, one block: [BLOCK], [BLOCK][d] */
+  double *points;                   /* [n_local][d] */
+  double *exact, *exact_gradient;   /* U, ∇U */
+  double *mean, *mean_gradient;     /* V, ∇V */
+  double *error, *error_gradient;   /* their standard errors */
+  double *draw, *draw_gradient;     /* one antithetic pair, one block: [BLOCK], [BLOCK][d] */
+  double *spread, *spread_gradient; /* of an estimator's U, which is not kept: the same shapes */
 } results;
 
 static void put_away(results *table) {
-  double **const arrays[9] = {&table->points,         &table->exact,         &table->exact_gradient,
-                              &table->mean,           &table->mean_gradient, &table->error,
-                              &table->error_gradient, &table->draw,          &table->draw_gradient};
-  for (int i = 0; i < 9; i++) free(*arrays[i]);
+  double **const arrays[ARRAYS] = {&table->points,        &table->exact,  &table->exact_gradient, &table->mean,
+                                   &table->mean_gradient, &table->error,  &table->error_gradient, &table->draw,
+                                   &table->draw_gradient, &table->spread, &table->spread_gradient};
+  for (int i = 0; i < ARRAYS; i++) free(*arrays[i]);
   *table = (results){0};
 }
 
 static mms_status set_up(results *table, mms_error *error) {
   int64_t n = table->blocks.n_local, nd = n * table->dim;
-  double **const arrays[9] = {&table->points,         &table->exact,         &table->exact_gradient,
-                              &table->mean,           &table->mean_gradient, &table->error,
-                              &table->error_gradient, &table->draw,          &table->draw_gradient};
-  const int64_t sizes[9] = {nd, n, nd, n, nd, n, nd, BLOCK, BLOCK * table->dim};
+  double **const arrays[ARRAYS] = {&table->points,        &table->exact,  &table->exact_gradient, &table->mean,
+                                   &table->mean_gradient, &table->error,  &table->error_gradient, &table->draw,
+                                   &table->draw_gradient, &table->spread, &table->spread_gradient};
+  const int64_t sizes[ARRAYS] = {nd, n, nd, n, nd, n, nd, BLOCK, BLOCK * table->dim, BLOCK, BLOCK * table->dim};
   mms_status status = MMS_OK;
-  for (int i = 0; i < 9 && status == MMS_OK; i++)
+  for (int i = 0; i < ARRAYS && status == MMS_OK; i++)
     status = mms_allocate_doubles(arrays[i], sizes[i], "points and their potentials", error);
   return status;
 }
@@ -127,6 +129,46 @@ static void finish_errors(int64_t count, int64_t pairs, double *squares) {
     squares[i] = pairs < 2 ? NAN : sqrt(squares[i] / (double)(pairs - 1) / (double)pairs);
 }
 
+/* What is averaged: `draws` values of `pairs` antithetic pairs each. Pair by pair, so that their spread is seen; but
+ * one value of the neighbours backend has all its pairs over one set of others. */
+typedef struct plan {
+  int64_t draws, pairs;
+  bool estimator; /* U is one of many values too */
+} plan;
+
+static plan plan_of(const mms_evaluate_request *request) {
+  const mms_score_options *score = &request->score;
+  int64_t pairs = score->smoothing > 0 ? score->smoothing_samples / 2 : 0;
+  int64_t repeats = request->repeats > 1 ? request->repeats : 1;
+  if (score->backend == MMS_BACKEND_NEIGHBOURS) return (plan){repeats, pairs, true};
+  return (plan){repeats * pairs, pairs > 0 ? 1 : 0, false};
+}
+
+/* One block of an estimator: all values of repeat r have the others of step r. */
+static mms_status estimate_block(mms_field *field, mms_queries queries, const plan *p, double smoothing, results *table,
+                                 int64_t at, mms_error *error) {
+  int64_t rows = queries.count, dim = table->dim;
+  mms_status status = MMS_OK;
+  for (int64_t repeat = 1; repeat <= p->draws && status == MMS_OK; repeat++) {
+    queries.step = (uint64_t)repeat;
+    queries.pairs = 0;
+    status = mms_field_gradient(field, &queries, table->draw_gradient, table->draw, error);
+    if (status != MMS_OK) break;
+    take_in(rows, table->draw, repeat, table->exact + at, table->spread);
+    take_in(rows * dim, table->draw_gradient, repeat, table->exact_gradient + at * dim, table->spread_gradient);
+    queries.smoothing = smoothing;
+    queries.pairs = p->pairs;
+    if (p->pairs > 0) status = mms_field_gradient(field, &queries, table->draw_gradient, table->draw, error);
+    if (status != MMS_OK) break;
+    take_in(rows, table->draw, repeat, table->mean + at, table->error + at);
+    take_in(rows * dim, table->draw_gradient, repeat, table->mean_gradient + at * dim,
+            table->error_gradient + at * dim);
+  }
+  finish_errors(rows, p->draws, table->error + at);
+  finish_errors(rows * dim, p->draws, table->error_gradient + at * dim);
+  return status;
+}
+
 /* One block: U and ∇U by the exact field; V and ∇V pair by pair, each pair's noise being that of step = its number.
  * `noise: fixed` would give every call one and the same pair, so the draws here are always fresh ones. */
 static mms_status evaluate_block(const mms_evaluate_request *request, mms_field *field, results *table, int64_t block,
@@ -134,7 +176,7 @@ static mms_status evaluate_block(const mms_evaluate_request *request, mms_field 
   int64_t first = mms_blocks_first_row(&table->blocks, block), rows = mms_blocks_rows(&table->blocks, block);
   int64_t at = first - table->blocks.first_row, dim = table->dim;
   const mms_score_options *score = &request->score;
-  int64_t pairs = score->smoothing > 0 ? score->smoothing_samples / 2 : 0;
+  const plan p = plan_of(request);
   mms_queries queries = {.count = rows,
                          .points = table->points + at * dim,
                          .bandwidth = score->bandwidth,
@@ -143,23 +185,24 @@ static mms_status evaluate_block(const mms_evaluate_request *request, mms_field 
                          .seed = request->seed,
                          .first_particle = first,
                          .block = block};
+  if (p.estimator) return estimate_block(field, queries, &p, score->smoothing, table, at, error);
   mms_status status = mms_field_gradient(field, &queries, table->exact_gradient + at * dim, table->exact + at, error);
-  if (pairs == 0) {
+  if (p.pairs == 0) {
     memcpy(table->mean + at, table->exact + at, (size_t)rows * sizeof(double));
     memcpy(table->mean_gradient + at * dim, table->exact_gradient + at * dim, (size_t)(rows * dim) * sizeof(double));
     return status; /* the standard errors stay 0 */
   }
   queries.smoothing = score->smoothing;
   queries.pairs = 1;
-  for (int64_t pair = 1; pair <= pairs && status == MMS_OK; pair++) {
+  for (int64_t pair = 1; pair <= p.draws && status == MMS_OK; pair++) {
     queries.step = (uint64_t)pair;
     status = mms_field_gradient(field, &queries, table->draw_gradient, table->draw, error);
     if (status != MMS_OK) break;
     take_in(rows, table->draw, pair, table->mean + at, table->error + at);
     take_in(rows * dim, table->draw_gradient, pair, table->mean_gradient + at * dim, table->error_gradient + at * dim);
   }
-  finish_errors(rows, pairs, table->error + at);
-  finish_errors(rows * dim, pairs, table->error_gradient + at * dim);
+  finish_errors(rows, p.draws, table->error + at);
+  finish_errors(rows * dim, p.draws, table->error_gradient + at * dim);
   return status;
 }
 
@@ -167,7 +210,9 @@ static mms_status evaluate_block(const mms_evaluate_request *request, mms_field 
 static mms_status evaluate_points(const mms_evaluate_request *request, const mms_training *training, results *table,
                                   mms_error *error) {
   mms_field *field = NULL;
-  mms_status status = mms_field_create(&field, request->team, training, request->score.backend, BLOCK, 1, error);
+  int64_t pairs = plan_of(request).pairs;
+  mms_status status =
+      mms_field_create_for(&field, request->team, training, &request->score, BLOCK, pairs > 1 ? pairs : 1, error);
   if (status != MMS_OK) return status;
   mms_log_info(request->log, "field: %s", mms_field_reason(field));
   double spoken = mms_clock_seconds();
@@ -200,7 +245,8 @@ static mms_status write_datasets(mms_h5 *file, const results *table, mms_error *
       {"/grad_U", "its gradient", table->exact_gradient, d},
       {"/V", "smoothed potential (mean over antithetic pairs; U without smoothing)", table->mean, 1},
       {"/grad_V", "its gradient", table->mean_gradient, d},
-      {"/V_stderr", "standard error of V over antithetic pairs; NaN with a single pair", table->error, 1},
+      {"/V_stderr", "standard error of V over antithetic pairs (neighbours: repeats); NaN with a single one",
+       table->error, 1},
       {"/grad_V_stderr", "standard error of grad_V, entry by entry", table->error_gradient, d}};
   mms_status status = MMS_OK;
   for (int i = 0; i < 7 && status == MMS_OK; i++)
@@ -223,6 +269,8 @@ static mms_status write_attributes(mms_h5 *file, const mms_evaluate_request *req
   if (status == MMS_OK) status = mms_h5_attribute_double(file, "/", "bandwidth", score->bandwidth, error);
   if (status == MMS_OK) status = mms_h5_attribute_double(file, "/", "smoothing", score->smoothing, error);
   if (status == MMS_OK) status = mms_h5_attribute_int(file, "/", "smoothing_samples", score->smoothing_samples, error);
+  if (status == MMS_OK)
+    status = mms_h5_attribute_int(file, "/", "repeats", request->repeats > 1 ? request->repeats : 1, error);
   return status;
 }
 
@@ -270,8 +318,10 @@ mms_status mms_evaluate(const mms_evaluate_request *request, mms_error *error) {
   status = load_points(request, &training, &table, error);
   if (status == MMS_OK) {
     mms_log_info(request->log, "training: %s", training.description);
-    mms_log_info(request->log, "points: %lld from %s, %lld antithetic pairs each", (long long)table.blocks.total,
-                 request->points, (long long)(request->score.smoothing > 0 ? request->score.smoothing_samples / 2 : 0));
+    const plan p = plan_of(request);
+    mms_log_info(request->log, "points: %lld from %s, %lld antithetic pairs each%s", (long long)table.blocks.total,
+                 request->points, (long long)(p.draws * p.pairs),
+                 p.estimator ? "; all values are averages of an estimator's" : "");
     status = evaluate_points(request, &training, &table, error);
   }
   if (status == MMS_OK) status = write_file(request, &training, &table, error);
