@@ -94,15 +94,18 @@ static mms_status check_training(const mms_config *config, mms_error *error) {
   return MMS_OK;
 }
 
-/* K nearest and L others come from n points. Said before "not built", which would hide it. */
+/* K nearest and L others come from n points. */
 static mms_status check_neighbours(const mms_config *config, mms_error *error) {
   const mms_value *nearest = value_of(config, MMS_KEY_NEAREST), *remainder = value_of(config, MMS_KEY_REMAINDER);
   int64_t count = value_of(config, MMS_KEY_COUNT)->integer;
-  if (strcmp(choice_of(config, MMS_KEY_BACKEND), "neighbours") != 0 || count == 0) return MMS_OK;
-  int64_t k = nearest->set ? nearest->integer : 0, l = remainder->set ? remainder->integer : 0;
-  if (k + l <= count) return MMS_OK;
-  mms_key key = nearest->set ? MMS_KEY_NEAREST : MMS_KEY_REMAINDER;
-  return mms_config_refuse(config, key, value_of(config, key)->place, error,
+  if (strcmp(choice_of(config, MMS_KEY_BACKEND), "neighbours") != 0) return MMS_OK;
+  if (!nearest->set)
+    return mms_config_refuse(config, MMS_KEY_BACKEND, value_of(config, MMS_KEY_BACKEND)->place, error,
+                             "neighbours needs score.nearest, the number K of nearest points kept exactly; and "
+                             "score.remainder, that of random others");
+  int64_t k = nearest->integer, l = remainder->set ? remainder->integer : 0;
+  if (count == 0 || k + l <= count) return MMS_OK;
+  return mms_config_refuse(config, MMS_KEY_NEAREST, nearest->place, error,
                            "score.nearest = %" PRId64 " and score.remainder = %" PRId64 " are %" PRId64
                            " points of training.count = %" PRId64 "; together they may not be more",
                            k, l, k + l, count);

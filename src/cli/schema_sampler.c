@@ -18,9 +18,9 @@ static const mms_choice retractions[] = {{"qr", MMS_RETRACTION_QR, true}, {"pola
 static const mms_choice noises[] = {{"fresh", MMS_NOISE_FRESH, true}, {"fixed", MMS_NOISE_FIXED, true}, {0}};
 static const mms_choice sharings[] = {
     {"particle", MMS_SHARING_PARTICLE, true}, {"block", MMS_SHARING_BLOCK, true}, {"all", MMS_SHARING_ALL, true}, {0}};
-static const mms_choice backends[] = {{"auto", MMS_BACKEND_AUTO, true},   {"reference", MMS_BACKEND_REFERENCE, true},
-                                      {"dense", MMS_BACKEND_DENSE, true}, {"tree", MMS_BACKEND_TREE, true},
-                                      {"neighbours", 0, false},           {0}};
+static const mms_choice backends[] = {
+    {"auto", MMS_BACKEND_AUTO, true}, {"reference", MMS_BACKEND_REFERENCE, true},   {"dense", MMS_BACKEND_DENSE, true},
+    {"tree", MMS_BACKEND_TREE, true}, {"neighbours", MMS_BACKEND_NEIGHBOURS, true}, {0}};
 static const mms_choice linalgs[] = {{"auto", 0, true}, {"replicated", 0, true}, {"distributed", 0, false}, {0}};
 
 static const mms_schema_key rows[] = {
@@ -163,7 +163,9 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_SCORE,
      .name = "backend",
      .type = MMS_TYPE_CHOICE,
-     .meaning = "how the score is computed; reference is plain and slow, for checks",
+     .meaning =
+         "how the score is computed; reference is plain and slow, for checks; neighbours is an estimate from K nearest "
+         "points and L others, never chosen by auto",
      .unit = "",
      .default_text = "auto",
      .built = true,
@@ -173,22 +175,24 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_SCORE,
      .name = "nearest",
      .type = MMS_TYPE_INTEGER,
-     .meaning = "nearest training points kept exactly, by the neighbours backend",
+     .meaning = "nearest training points kept exactly, K; backend neighbours alone looks at it, and needs it",
      .unit = "points",
      .default_words = "none",
-     .built = false,
+     .built = true,
      .least = 1,
-     .most = MOST_ROWS},
+     .most = MOST_ROWS,
+     .offset = AT(score.nearest)},
     {.key = MMS_KEY_REMAINDER,
      .section = MMS_SECTION_SCORE,
      .name = "remainder",
      .type = MMS_TYPE_INTEGER,
-     .meaning = "random other training points, for the neighbours backend",
+     .meaning = "random others of the training points, L, for backend neighbours; K + L at most n",
      .unit = "points",
-     .default_words = "none",
-     .built = false,
+     .default_words = "0",
+     .built = true,
      .least = 0,
-     .most = MOST_ROWS},
+     .most = MOST_ROWS,
+     .offset = AT(score.remainder)},
     {.key = MMS_KEY_LINALG,
      .section = MMS_SECTION_SCORE,
      .name = "linalg",

@@ -42,6 +42,7 @@ same exponential flat.yaml --sampler.scheme=exponential --score.sharing=block
 same polar wide.yaml --sampler.retraction=polar --sampler.scheme=lm-corrected
 same dense wide.yaml --score.backend=dense
 same reference wide.yaml --score.backend=reference
+same neighbours wide.yaml --score.backend=neighbours --score.nearest=8 --score.remainder=5
 same exact wide.yaml --score.smoothing=0 --score.smoothing_samples=0 --sampler.scheme=exponential
 same langevin flat.yaml --sampler.method=langevin --sampler.scheme=exponential
 

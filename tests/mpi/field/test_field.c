@@ -10,7 +10,9 @@ static void same_bits_with(mms_backend backend) {
     mms_training training = cloud_make(CLOUD_NORMAL, 500, d);
     enum { ROWS = 16, BLOCKS = 3 };
     double *points = queries_near(&training, ROWS * BLOCKS, 0.2);
-    mms_field *field = field_make(team, &training, backend, ROWS, 4);
+    const mms_score_options score = {.backend = backend, .nearest = 20, .remainder = 10};
+    mms_field *field = NULL;
+    expect_ok(mms_field_create_for(&field, team, &training, &score, ROWS, 4, &error), &error);
     int64_t values = ROWS * BLOCKS * d;
     double *mean = calloc((size_t)values, sizeof(double)), *first = calloc((size_t)values, sizeof(double));
     for (int64_t i = 0; i < BLOCKS; i++) { /* each rank starts at another block */
@@ -34,6 +36,7 @@ static void same_bits_on_every_rank(void **state) {
   (void)state;
   same_bits_with(MMS_BACKEND_DENSE);
   same_bits_with(MMS_BACKEND_TREE);
+  same_bits_with(MMS_BACKEND_NEIGHBOURS);
 }
 
 /* A field that one rank alone can't make is made by none, and all hear why. */

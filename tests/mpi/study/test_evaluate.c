@@ -194,6 +194,44 @@ static void same_bits_at_any_rank_count(void **state) {
   remove_file(training_file);
 }
 
+/* The neighbours backend: U, V and their gradients are averages of an estimator over repeats, whose standard errors are
+ * true, and K = n leaves nothing to chance in U. Same bits at any rank count. */
+static void estimates_are_averaged_over_repeats(void **state) {
+  (void)state;
+  write_npy(training_file, normals(30, 3, 1, 1));
+  write_npy(points_file, normals(100, 3, 2, 1));
+  mms_evaluate_request request = request_of(0.8, 0.3, 4);
+  evaluated exact = evaluate(request);
+  request.score.backend = MMS_BACKEND_NEIGHBOURS;
+  request.score.nearest = 30;
+  evaluated all = evaluate(request);
+  for (int64_t i = 0; i < 300; i++) expect_near(all.sets[GRAD_U].data[i], exact.sets[GRAD_U].data[i], 1e-12);
+  assert_true(isnan(all.sets[GRAD_V_STDERR].data[0])); /* one estimate has no spread */
+  request.score.nearest = 6, request.score.remainder = 12, request.repeats = 200;
+  evaluated few = evaluate(request);
+  request.team = NULL;
+  request.output = alone;
+  evaluated single = evaluate(request);
+  for (int i = 0; i < 7; i++)
+    assert_memory_equal(few.sets[i].data, single.sets[i].data,
+                        (size_t)(single.sets[i].rows * single.sets[i].cols) * sizeof(double));
+  request.score.backend = MMS_BACKEND_DENSE;
+  request.score.smoothing_samples = 400;
+  request.repeats = 10;
+  evaluated many = evaluate(request); /* 2,000 pairs */
+  double square = 0;
+  for (int64_t i = 0; i < 300; i++) {
+    double off = few.sets[GRAD_V].data[i] - many.sets[GRAD_V].data[i];
+    double error = hypot(few.sets[GRAD_V_STDERR].data[i], many.sets[GRAD_V_STDERR].data[i]);
+    square += off * off / (error * error) / 300;
+  }
+  expect_near(square, 1, 0.7); /* a ratio has a bias of O(1/L), below its spread over 200 repeats */
+  evaluated *made[5] = {&exact, &all, &few, &single, &many};
+  for (int i = 0; i < 5; i++) put_away(made[i]);
+  remove_file(training_file);
+  remove_file(points_file);
+}
+
 static void a_single_pair_has_no_standard_error(void **state) {
   (void)state;
   write_npy(training_file, normals(9, 2, 1, 1));
@@ -240,9 +278,9 @@ int main(int argc, char **argv) {
   if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
   name_files();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(exact_field_is_its_definition),     cmocka_unit_test(standard_errors_are_true),
-      cmocka_unit_test(same_bits_at_any_rank_count),       cmocka_unit_test(a_single_pair_has_no_standard_error),
-      cmocka_unit_test(wrong_requests_are_refused_by_all),
+      cmocka_unit_test(exact_field_is_its_definition),       cmocka_unit_test(standard_errors_are_true),
+      cmocka_unit_test(estimates_are_averaged_over_repeats), cmocka_unit_test(same_bits_at_any_rank_count),
+      cmocka_unit_test(a_single_pair_has_no_standard_error), cmocka_unit_test(wrong_requests_are_refused_by_all),
   };
   int failures = cmocka_run_group_tests(tests, NULL, NULL);
   mms_team_free(&team);

@@ -191,9 +191,9 @@ static void test_unknown_words_name_the_nearest(void **state) {
   refuses_with("training: {steps: 5}", NULL, 0, "did you mean sampler.steps?"); /* the right name, the wrong section */
   refuses_with("bandwidth: 5", NULL, 0, "did you mean the key score.bandwidth, inside its section?");
   refuses_with("zzzzzzzz: {a: 5}", NULL, 0, "there are training, sampler, score, output and converge");
-  refuses_with(
-      "score: {backend: densee}", NULL, 0,
-      "c.yaml:1:18: score.backend: \"densee\" is not one of auto, reference, dense, tree; did you mean \"dense\"?");
+  refuses_with("score: {backend: densee}", NULL, 0,
+               "c.yaml:1:18: score.backend: \"densee\" is not one of auto, reference, dense, tree, neighbours; did you "
+               "mean \"dense\"?");
   refuses_with("sampler: {xyzzy: 1}", NULL, 0, "sampler.xyzzy: there is no such key");
 }
 
@@ -204,9 +204,6 @@ static void test_not_built_is_refused(void **state) {
                          "sampler: {friction: 1.0}",
                          "sampler: {scheme: aboba}",
                          "sampler: {scheme: baoab}",
-                         "score: {backend: neighbours}",
-                         "score: {nearest: 5}",
-                         "score: {remainder: 5}",
                          "score: {linalg: distributed}",
                          "training: {placement: partitioned}",
                          "density: {smoothing: [1, 2]}",
@@ -228,12 +225,12 @@ static void test_keys_must_agree(void **state) {
   refuses_with("training:\n  source: circle\n", NULL, 0,
                "c.yaml:2:11: training.source: circle is generated: give training.count");
   refuses_with("training: {source: circle, count: 5, labels: a, class: 1}", NULL, 0, "has no labels");
-  /* K + L > n comes before "not built": both values are named. */
+  /* K + L > n: both values are named. */
   refuses_with(
       "training: {source: a, count: 90}\nscore:\n  backend: neighbours\n  nearest: 50\n  remainder: 41\n", NULL, 0,
       "c.yaml:4:12: score.nearest: score.nearest = 50 and score.remainder = 41 are 91 points of training.count = 90");
-  refuses_with("training: {source: a, count: 91}\nscore:\n  backend: neighbours\n  nearest: 50\n  remainder: 41\n",
-               NULL, 0, "not built in this version");
+  refuses_with("score:\n  backend: neighbours\n  remainder: 4\n", NULL, 0,
+               "c.yaml:2:12: score.backend: neighbours needs score.nearest");
 }
 
 /* Keys and schemes that a way of moving does not know are refused where given, and have no default there. */
