@@ -63,8 +63,8 @@ uint64_t mms_random_index(mms_random_key key, int64_t component, uint64_t bound)
  * Needs 0 <= size <= total, size < 2^32 (MMS_ERR_INTERNAL). Local. MMS_ERR_MEMORY. */
 mms_status mms_random_subset(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, mms_error *error);
 
-/* The same subset in memory set aside beforehand, for callers that may not allocate: room [mms_random_subset_room(size)]
- * (not looked at where size == total). Needs 0 <= size <= total, size < 2^32. Local. */
+/* The same subset in memory set aside beforehand, for callers that may not allocate: room
+ * [mms_random_subset_room(size)] (not looked at where size == total). Needs 0 <= size <= total, size < 2^32. Local. */
 void mms_random_subset_in(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, int64_t *room);
 int64_t mms_random_subset_room(int64_t size);
 
