@@ -84,34 +84,57 @@ static double box_reach2(const mms_neighbours *self, double norm) {
   return fmin(reach * reach * (1.0 + 1e-9), DBL_MAX); /* and no infinite box is within it */
 }
 
+/* The children of a node that may be near enough, the nearest first. */
+typedef struct branch {
+  int64_t count;
+  int32_t ids[MMS_TREE_LEAF];
+  double squares[MMS_TREE_LEAF];
+} branch;
+
+static void open_node(const mms_neighbours *self, int level, int64_t node, const double *query, double norm,
+                      branch *out) {
+  out->count =
+      self->kernels->tree_boxes_within(mms_tree_node(&self->index, level, node), self->index.dim, query,
+                                       box_reach2(self, norm), (int32_t)node * MMS_TREE_LEAF, out->ids, out->squares);
+}
+
+/* Takes out the nearest that is left, −1 where there is none. */
+static int64_t next_of(branch *b, double *square) {
+  if (b->count == 0) return -1;
+  int64_t best = 0;
+  for (int64_t i = 1; i < b->count; i++)
+    if (b->squares[i] < b->squares[best]) best = i;
+  int32_t id = b->ids[best];
+  *square = b->squares[best];
+  b->count--;
+  b->ids[best] = b->ids[b->count];
+  b->squares[best] = b->squares[b->count];
+  return id;
+}
+
 /* Everything below node `root` of level `top` that may be near enough, but for node `left_out` of level `floor`. */
 static void visit(mms_neighbours *self, int top, int64_t root, int floor, int64_t left_out, const double *query,
                   double norm, const double *z) {
-  uint32_t masks[MMS_TREE_LEVELS + 1];
-  int64_t nodes[MMS_TREE_LEVELS + 1];
+  branch branches[MMS_TREE_LEVELS + 1];
   if (top == 0) {
     offer_leaf(self, root, z);
     return;
   }
   int level = top;
-  nodes[level] = root;
-  masks[level] = self->kernels->tree_boxes_within(mms_tree_node(&self->index, level, root), self->index.dim, query,
-                                                  box_reach2(self, norm));
+  open_node(self, level, root, query, norm, &branches[level]);
   while (level <= top) {
-    if (masks[level] == 0) {
+    double square = 0.0;
+    int64_t child = next_of(&branches[level], &square);
+    if (child < 0 || square > box_reach2(self, norm)) { /* nor is any that is farther */
       level++;
+    } else if (level - 1 == floor && child == left_out) {
       continue;
-    }
-    int64_t child = nodes[level] * MMS_TREE_LEAF + __builtin_ctz(masks[level]);
-    masks[level] &= masks[level] - 1;
-    if (level - 1 == floor && child == left_out) continue;
-    if (level == 1) {
+    } else if (level == 1) {
       offer_leaf(self, child, z);
-      continue;
+    } else {
+      level--;
+      open_node(self, level, child, query, norm, &branches[level]);
     }
-    nodes[--level] = child;
-    masks[level] = self->kernels->tree_boxes_within(mms_tree_node(&self->index, level, child), self->index.dim, query,
-                                                    box_reach2(self, norm));
   }
 }
 
