@@ -29,26 +29,33 @@ static mms_status make_folders(const char *path, mms_error *error) {
   return status;
 }
 
-/* Rename PATH to the first free PATH.old-N. */
-static mms_status set_aside(const char *path, char **aside, mms_error *error) {
+mms_status mms_folder_look(const char *path, bool *there, mms_error *error) {
   struct stat info;
-  if (lstat(path, &info) != 0) return MMS_OK;
+  *there = lstat(path, &info) == 0;
+  if (*there || errno == ENOENT || errno == ENOTDIR) return MMS_OK;
+  return mms_fail(error, MMS_ERR_SYSTEM, "%s: cannot be looked at: %s", path, strerror(errno));
+}
+
+mms_status mms_folder_set_aside(const char *path, char **aside, mms_error *error) {
+  *aside = NULL;
+  bool there = false;
+  mms_status status = mms_folder_look(path, &there, error);
+  if (status != MMS_OK || !there) return status;
   for (int n = 1; n < 10000; n++) {
     char *name = NULL;
-    mms_status status = mms_format_text(&name, error, "%s.old-%d", path, n);
-    if (status != MMS_OK) return status;
-    if (lstat(name, &info) != 0) {
+    status = mms_format_text(&name, error, "%s.old-%d", path, n);
+    if (status == MMS_OK) status = mms_folder_look(name, &there, error);
+    if (status == MMS_OK && !there) {
       if (rename(path, name) == 0) {
         *aside = name;
         return MMS_OK;
       }
-      status = mms_fail(error, MMS_ERR_INPUT, "--fresh: %s cannot be renamed to %s: %s", path, name, strerror(errno));
-      free(name);
-      return status;
+      status = mms_fail(error, MMS_ERR_INPUT, "%s cannot be renamed to %s: %s", path, name, strerror(errno));
     }
     free(name);
+    if (status != MMS_OK) return status;
   }
-  return mms_fail(error, MMS_ERR_INPUT, "--fresh: %s.old-1 to %s.old-9999 all exist; remove some", path, path);
+  return mms_fail(error, MMS_ERR_INPUT, "%s.old-1 to %s.old-9999 all exist; remove some", path, path);
 }
 
 static mms_status take_lock(mms_folder *folder, mms_error *error) {
@@ -74,7 +81,10 @@ static mms_status take_lock(mms_folder *folder, mms_error *error) {
 
 mms_status mms_folder_check(const char *path, mms_error *error) {
   struct stat info;
-  if (stat(path, &info) != 0) return MMS_OK;
+  if (stat(path, &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return MMS_OK; /* ENOTDIR is found out when the folders are made */
+    return mms_fail(error, MMS_ERR_SYSTEM, "output.directory: %s: cannot be looked at: %s", path, strerror(errno));
+  }
   if (!S_ISDIR(info.st_mode))
     return mms_fail(error, MMS_ERR_INPUT, "output.directory: %s is a file; name a folder", path);
   if (access(path, W_OK | X_OK) != 0)
@@ -111,15 +121,16 @@ static void sweep(const char *path) {
 mms_status mms_folder_open(mms_folder *folder, const char *path, bool fresh, char **aside, mms_error *error) {
   *folder = (mms_folder){.lock = -1};
   *aside = NULL;
-  struct stat info;
-  const bool there = stat(path, &info) == 0;
+  bool there = false;
   mms_status status = mms_folder_check(path, error);
+  if (status == MMS_OK) status = mms_folder_look(path, &there, error);
   if (status == MMS_OK) status = mms_copy_text(&folder->path, path, error);
   if (status == MMS_OK && fresh && there) { /* a folder another run works in is not pulled away */
     status = take_lock(folder, error);
     if (folder->lock >= 0) close(folder->lock);
     folder->lock = -1;
-    if (status == MMS_OK) status = set_aside(path, aside, error);
+    if (status == MMS_OK && mms_folder_set_aside(path, aside, error) != MMS_OK)
+      status = mms_fail_within(error, "--fresh");
   }
   if (status == MMS_OK) status = make_folders(path, error);
   if (status == MMS_OK) status = take_lock(folder, error);
@@ -189,19 +200,20 @@ mms_status mms_folder_checkpoints(const char *path, int64_t **steps, int64_t *co
   return status;
 }
 
-void mms_folder_put_aside(const char *path, int64_t step) {
+bool mms_folder_put_aside(const char *path, int64_t step) {
   char *name = NULL, *aside = NULL;
-  if (mms_format_text(&name, NULL, "%s/checkpoint-%lld.h5", path, (long long)step) == MMS_OK &&
-      mms_format_text(&aside, NULL, "%s.damaged", name) == MMS_OK)
-    rename(name, aside);
+  const bool done = mms_format_text(&name, NULL, "%s/checkpoint-%lld.h5", path, (long long)step) == MMS_OK &&
+                    mms_format_text(&aside, NULL, "%s.damaged", name) == MMS_OK && rename(name, aside) == 0;
   free(name);
   free(aside);
+  return done;
 }
 
-void mms_folder_prune(const char *path, int64_t keep) {
-  int64_t *steps = NULL, count = 0;
+void mms_folder_prune(const char *path, int64_t newest, int64_t keep) {
+  int64_t *steps = NULL, count = 0, kept = 0;
   if (mms_folder_checkpoints(path, &steps, &count, NULL) != MMS_OK) return;
-  for (int64_t i = keep; i < count; i++) {
+  for (int64_t i = 0; i < count; i++) {
+    if (steps[i] > newest || kept++ < keep) continue;
     char *name = NULL;
     if (mms_format_text(&name, NULL, "%s/checkpoint-%lld.h5", path, (long long)steps[i]) != MMS_OK) break;
     unlink(name);

@@ -33,10 +33,18 @@ void mms_folder_close(mms_folder *folder);
 mms_status mms_folder_checkpoints(const char *path, int64_t **steps, int64_t *count, mms_error *error);
 
 /* A damaged checkpoint becomes `checkpoint-STEP.h5.damaged`, or pruning would count it among the newest and remove a
- * good one for it. A failure to rename is not an error. */
-void mms_folder_put_aside(const char *path, int64_t step);
+ * good one for it. False where it cannot be renamed. */
+bool mms_folder_put_aside(const char *path, int64_t step);
 
-/* Remove all but the newest `keep` checkpoints; failures to remove are not errors. */
-void mms_folder_prune(const char *path, int64_t keep);
+/* Remove all but `keep` of the checkpoints up to the one of step `newest`, which was just written and is good; later
+ * ones are not of this run's making and stay. Failures to remove are not errors. */
+void mms_folder_prune(const char *path, int64_t newest, int64_t keep);
+
+/* Is something there? Not to be able to tell is not a no, since what is there would be lost: MMS_ERR_SYSTEM. */
+mms_status mms_folder_look(const char *path, bool *there, mms_error *error);
+
+/* Rename PATH, a file or a folder, to the first free PATH.old-N; *aside (freed with free()) says where, NULL where
+ * nothing was there. */
+mms_status mms_folder_set_aside(const char *path, char **aside, mms_error *error);
 
 #endif

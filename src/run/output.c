@@ -5,6 +5,7 @@
 #include "mmsold/base/memory.h"
 #include "mmsold/base/version.h"
 #include "run/signals.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,21 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
   return status;
 }
 
+/* A file of the name to be written that this run did not make is kept under another name. Collective; agreed. */
+static mms_status spare_foreign(const mms_session *session, const char *path, mms_error *error) {
+  const mms_run_request *request = session->request;
+  mms_status status = MMS_OK;
+  bool there = false;
+  if (mms_team_rank(request->team) == 0) status = mms_folder_look(path, &there, error);
+  if (there && !mms_resume_is_ours(session, path, mms_dynamics_steps_done(session->dynamics))) {
+    char *aside = NULL;
+    status = mms_folder_set_aside(path, &aside, error);
+    if (aside != NULL) mms_log_warn(request->log, "%s is not of this run: it is kept as %s", path, aside);
+    free(aside);
+  }
+  return mms_team_agree(request->team, status, error);
+}
+
 typedef mms_status writer(mms_session *session, mms_h5 *file, bool complete, mms_error *error);
 
 /* What a first checkpoint is taken to cost before one has been measured: a slow shared file system. */
@@ -223,6 +239,7 @@ static mms_status write_file(mms_session *session, const char *folder, const cha
   mms_status status = mms_format_text(&path, error, "%s/%s", folder, name);
   status = mms_team_agree(session->request->team, status, error);
   mms_h5 *file = NULL;
+  if (status == MMS_OK) status = spare_foreign(session, path, error);
   if (status == MMS_OK) status = mms_h5_create(&file, session->request->team, path, error);
   if (status == MMS_OK) status = write(session, file, complete, error);
   if (status == MMS_OK)
@@ -248,7 +265,7 @@ static void free_name(const char *folder, const char *directory, char *name, siz
     if (n > 0) snprintf(number, sizeof number, "-%d", n);
     snprintf(name, size, "%.200s-samples%s.h5", base, number);
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (access(path, F_OK) != 0) return;
+    if (access(path, F_OK) != 0 && errno == ENOENT) return;
   }
   name[0] = '\0';
 }
@@ -279,6 +296,7 @@ mms_status mms_session_write_checkpoint(mms_session *session, mms_error *error) 
       write_file(session, session->request->output.directory, name, write_checkpoint_into, false, error);
   session->timing.last_checkpoint = mms_clock_seconds() - begun;
   if (status == MMS_OK && mms_team_rank(session->request->team) == 0)
-    mms_folder_prune(session->request->output.directory, session->request->output.keep_checkpoints);
+    mms_folder_prune(session->request->output.directory, mms_dynamics_steps_done(session->dynamics),
+                     session->request->output.keep_checkpoints);
   return status;
 }

@@ -93,12 +93,7 @@ static mms_status add_cost(char **plan, const char *text, double seconds, const 
 mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *error) {
   *plan = NULL;
   mms_session session = {.folder = {.lock = -1}};
-  mms_status status = MMS_OK;
-  if (mms_team_rank(request->team) == 0) {
-    status = mms_folder_check(request->output.directory, error);
-    if (status == MMS_OK) status = mms_folder_check_fallback(request->output.fallback, error);
-  }
-  status = mms_team_agree(request->team, status, error);
+  mms_status status = mms_session_check_folders(request, error);
   if (status == MMS_OK) status = mms_session_open(&session, request, error);
   char *text = NULL;
   double seconds = 0.0, share = 0.0;

@@ -11,7 +11,7 @@
 
 /* Is there a finished `samples.h5`, of how many steps, and is it of this configuration? */
 static mms_status look_at_samples(const mms_run_request *request, const char *path, bool *there, int64_t *step,
-                                  mms_error *error) {
+                                  uint64_t *checksum, mms_error *error) {
   struct stat info;
   *there = false;
   if (stat(path, &info) != 0) {
@@ -25,6 +25,7 @@ static mms_status look_at_samples(const mms_run_request *request, const char *pa
   if (status == MMS_OK) status = mms_h5_read_text(file, "/", "configuration", &then, error);
   if (status == MMS_OK) status = mms_h5_read_int(file, "/", "complete", &complete, error);
   if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", step, error);
+  if (status == MMS_OK) status = mms_h5_read_uint(file, "/", "training_checksum", checksum, error);
   mms_h5_close(&file);
   if (status == MMS_OK) status = mms_h5_check_digest(NULL, path, error);
   if (status != MMS_OK) {
@@ -38,7 +39,7 @@ static mms_status look_at_samples(const mms_run_request *request, const char *pa
   return status;
 }
 
-mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms_error *error) {
+mms_status mms_resume_look(const mms_run_request *request, mms_found *found, uint64_t *checksum, mms_error *error) {
   *found = MMS_FOUND_NOTHING;
   const char *directory = request->output.directory;
   char *path = NULL;
@@ -46,7 +47,7 @@ mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms
   if (status != MMS_OK) return status;
   bool finished = false;
   int64_t step = 0, count = 0, *steps = NULL;
-  status = look_at_samples(request, path, &finished, &step, error);
+  status = look_at_samples(request, path, &finished, &step, checksum, error);
   if (status == MMS_OK) status = mms_folder_checkpoints(directory, &steps, &count, error);
   free(steps);
   if (status == MMS_OK && finished && step >= mms_sampler_steps(&request->sampler))
@@ -86,44 +87,87 @@ static mms_status check_arrays(const mms_session *session, mms_h5 *file, const c
   return status;
 }
 
-/* Attributes of an open checkpoint against this run. *mine: the file is whole but of another run. */
-static mms_status check_checkpoint(const mms_session *session, mms_h5 *file, const char *path, int64_t *step,
+static mms_status training_changed(const char *path, uint64_t then, uint64_t now, mms_error *error) {
+  return mms_fail(error, MMS_ERR_INPUT,
+                  "%s: the training set has changed since this run began (checksum %016llx then, %016llx now); bring "
+                  "the old data back, or give --fresh to start over",
+                  path, (unsigned long long)then, (unsigned long long)now);
+}
+
+mms_status mms_resume_check_finished(const mms_run_request *request, uint64_t checksum, mms_error *error) {
+  mms_training training = {0};
+  mms_error unread = mms_error_none();
+  mms_team_broadcast(request->team, &checksum, sizeof checksum, 0);
+  mms_status status = mms_training_create(&training, request->team, &request->training, &unread);
+  if (status != MMS_OK) {
+    mms_log_warn(request->log, "%s/samples.h5 cannot be held against its training set any more: %s",
+                 request->output.directory, unread.message);
+    return MMS_OK;
+  }
+  if (training.checksum != checksum) {
+    char path[1024];
+    snprintf(path, sizeof path, "%.1000s/samples.h5", request->output.directory);
+    status = training_changed(path, checksum, training.checksum, error);
+  }
+  mms_training_free(&training);
+  return mms_team_agree(request->team, status, error);
+}
+
+bool mms_resume_is_ours(const mms_session *session, const char *path, int64_t step) {
+  mms_h5 *file = NULL;
+  char *then = NULL;
+  int64_t its_step = -1;
+  uint64_t checksum = 0;
+  const bool ours = mms_h5_open(&file, NULL, path, NULL) == MMS_OK &&
+                    mms_h5_read_text(file, "/", "configuration", &then, NULL) == MMS_OK &&
+                    mms_h5_read_int(file, "/", "step", &its_step, NULL) == MMS_OK && its_step == step &&
+                    mms_h5_read_uint(file, "/", "training_checksum", &checksum, NULL) == MMS_OK &&
+                    checksum == session->training.checksum &&
+                    mms_configuration_compatible(then, session->request->configuration, path, NULL) == MMS_OK;
+  mms_h5_close(&file);
+  free(then);
+  return ours;
+}
+
+/* Attributes of an open checkpoint, by its name that of step `named`, against this run. *foreign: the file is whole but
+ * of another run. */
+static mms_status check_checkpoint(const mms_session *session, mms_h5 *file, const char *path, int64_t named,
                                    bool *foreign, mms_error *error) {
   const mms_run_request *request = session->request;
   char *then = NULL;
   uint64_t checksum = 0;
+  int64_t step = 0;
   mms_status status = mms_h5_read_text(file, "/", "configuration", &then, error);
   if (status == MMS_OK) status = mms_h5_read_uint(file, "/", "training_checksum", &checksum, error);
-  if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", step, error);
+  if (status == MMS_OK) status = mms_h5_read_int(file, "/", "step", &step, error);
   if (status == MMS_OK) {
     status = mms_configuration_compatible(then, request->configuration, path, error);
     if (status == MMS_OK && checksum != session->training.checksum)
-      status = mms_fail(error, MMS_ERR_INPUT,
-                        "%s: the training set has changed since this run began (checksum %016llx then, %016llx now); "
-                        "bring the old data back, or give --fresh to start over",
-                        path, (unsigned long long)checksum, (unsigned long long)session->training.checksum);
+      status = training_changed(path, checksum, session->training.checksum, error);
     *foreign = status != MMS_OK;
   }
   if (status == MMS_OK) status = check_arrays(session, file, path, error);
-  if (status == MMS_OK && *step < 0)
-    status = mms_fail(error, MMS_ERR_INPUT, "%s: its step is %lld", path, (long long)*step);
+  if (status == MMS_OK && step != named)
+    status = mms_fail(error, MMS_ERR_INPUT,
+                      "%s: is by its name the state after %lld steps, by its attribute that after %lld", path,
+                      (long long)named, (long long)step);
   free(then);
   return status;
 }
 
 /* Read one checkpoint whole. Collective; agreed. */
-static mms_status read_checkpoint(mms_session *session, const char *path, bool *foreign, mms_error *error) {
+static mms_status read_checkpoint(mms_session *session, const char *path, int64_t step, bool *foreign,
+                                  mms_error *error) {
   const mms_team *team = session->request->team;
   const mms_blocks *blocks = &mms_dynamics_ensemble(session->dynamics)->blocks;
   mms_state_array arrays[MMS_STATE_ARRAYS];
   const int count = mms_dynamics_arrays(session->dynamics, arrays);
   mms_h5 *file = NULL;
-  int64_t step = 0;
   *foreign = false;
   mms_status status = mms_h5_check_digest(team, path, error);
   if (status == MMS_OK) status = mms_h5_open(&file, team, path, error);
   if (status != MMS_OK) return status;
-  status = check_checkpoint(session, file, path, &step, foreign, error);
+  status = check_checkpoint(session, file, path, step, foreign, error);
   status = mms_team_agree(team, status, error);
   for (int i = 0; i < count && status == MMS_OK; i++) {
     char name[64];
@@ -156,18 +200,22 @@ mms_status mms_resume_read(mms_session *session, mms_error *error) {
     char *path = NULL;
     status = mms_format_text(&path, error, "%s/checkpoint-%lld.h5", directory, (long long)step);
     status = mms_team_agree(team, status, error);
-    if (status == MMS_OK) status = read_checkpoint(session, path, &foreign, error);
+    if (status == MMS_OK) status = read_checkpoint(session, path, step, &foreign, error);
     foreign = mms_team_agree(team, foreign ? MMS_ERR_INPUT : MMS_OK, NULL) != MMS_OK;
     resumed = status == MMS_OK;
     if (resumed)
       mms_log_info(session->request->log, "resumed   from %s, step %lld of %lld", path, (long long)step,
                    (long long)mms_sampler_steps(&session->request->sampler));
     else if (!foreign && path != NULL)
-      mms_log_warn(session->request->log, "the checkpoint %s is damaged and passed over (%s)", path, error->message);
+      mms_log_warn(session->request->log, "the checkpoint %s %s and passed over (%s)", path,
+                   status == MMS_ERR_INPUT ? "is damaged" : "could not be read", error->message);
     if (!resumed && !foreign && status == MMS_ERR_INPUT && damaged == i) damaged = i + 1;
     free(path);
   }
-  for (int64_t i = 0; resumed && steps != NULL && i < damaged; i++) mms_folder_put_aside(directory, steps[i]);
+  for (int64_t i = 0; resumed && steps != NULL && i < damaged; i++)
+    if (!mms_folder_put_aside(directory, steps[i]))
+      mms_log_warn(session->request->log, "%s/checkpoint-%lld.h5, the damaged one, cannot be renamed: remove it",
+                   directory, (long long)steps[i]);
   free(steps);
   if (resumed || foreign) return status;
   return mms_fail(error, MMS_ERR_INPUT,

@@ -5,6 +5,7 @@
 #include "mmsold/base/memory.h"
 #include "run/session.h"
 #include "run/signals.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static mms_step_request wishes(mms_session *session, schedule *when, double now)
     char path[4096];
     snprintf(path, sizeof path, "%s/stop", request->output.directory);
     if (access(path, F_OK) == 0) {
-      unlink(path); /* it is obeyed once */
+      if (unlink(path) != 0) /* it is obeyed once */
+        mms_log_warn(request->log, "%s cannot be removed (%s): it will stop the next run too", path, strerror(errno));
       when->stop = true;
     }
   }
@@ -148,20 +150,36 @@ static mms_status finish(mms_session *session, mms_error *error) {
 }
 
 /* Rank 0 opens and looks at the output folder; all learn what is there. Collective; agreed. */
-static mms_status open_folder(mms_session *session, const mms_run_request *request, mms_found *found,
+static mms_status open_folder(mms_folder *folder, const mms_run_request *request, mms_found *found, uint64_t *checksum,
                               mms_error *error) {
   mms_status status = MMS_OK;
   if (mms_team_rank(request->team) == 0) {
     char *aside = NULL;
-    status = mms_folder_check_fallback(request->output.fallback, error);
-    if (status == MMS_OK)
-      status = mms_folder_open(&session->folder, request->output.directory, request->fresh, &aside, error);
-    if (status == MMS_OK && aside != NULL) mms_log_info(request->log, "the old output is kept in %s", aside);
+    status = mms_folder_open(folder, request->output.directory, request->fresh, &aside, error);
+    if (aside != NULL) mms_log_info(request->log, "the old output is kept in %s", aside);
     free(aside);
-    if (status == MMS_OK) status = mms_resume_look(request, found, error);
+    if (status == MMS_OK) status = mms_resume_look(request, found, checksum, error);
   }
   status = mms_team_agree(request->team, status, error);
   if (status == MMS_OK) mms_team_broadcast(request->team, found, sizeof *found, 0);
+  return status;
+}
+
+mms_status mms_session_check_folders(const mms_run_request *request, mms_error *error) {
+  mms_status status = MMS_OK;
+  if (mms_team_rank(request->team) == 0) {
+    status = mms_folder_check(request->output.directory, error);
+    if (status == MMS_OK) status = mms_folder_check_fallback(request->output.fallback, error);
+  }
+  return mms_team_agree(request->team, status, error);
+}
+
+/* What stands there is finished. */
+static mms_status nothing_to_do(const mms_run_request *request, uint64_t checksum, mms_error *error) {
+  mms_status status = mms_resume_check_finished(request, checksum, error);
+  if (status == MMS_OK)
+    mms_log_info(request->log, "%s/samples.h5 is finished (%lld steps): nothing to do; --fresh starts over",
+                 request->output.directory, (long long)mms_sampler_steps(&request->sampler));
   return status;
 }
 
@@ -187,19 +205,21 @@ mms_status mms_run(const mms_run_request *request, mms_error *error) {
   mms_status status = mms_team_refuse_singletons(request->team, error);
   if (status != MMS_OK) return status;
   mms_session session = {.folder = {.lock = -1}};
+  mms_folder folder = {.lock = -1};
   mms_found found = MMS_FOUND_NOTHING;
+  uint64_t checksum = 0;
   mms_signals_begin(mms_team_rank(request->team) <= 1); /* where one rank is dead, the other one says so */
-  status = open_folder(&session, request, &found, error);
+  status = mms_session_check_folders(request, error);
+  if (status == MMS_OK && !request->fresh) status = open_folder(&folder, request, &found, &checksum, error);
   if (status != MMS_OK || found == MMS_FOUND_FINISHED) {
-    if (status == MMS_OK)
-      mms_log_info(request->log, "%s/samples.h5 is finished (%lld steps): nothing to do; --fresh starts over",
-                   request->output.directory, (long long)mms_sampler_steps(&request->sampler));
-    mms_folder_close(&session.folder);
+    if (status == MMS_OK) status = nothing_to_do(request, checksum, error);
+    mms_folder_close(&folder);
     mms_signals_end();
     return status;
   }
-  const mms_folder folder = session.folder;
   status = mms_session_open(&session, request, error);
+  /* The old output is moved only once everything else is there to begin with. */
+  if (status == MMS_OK && request->fresh) status = open_folder(&folder, request, &found, &checksum, error);
   session.folder = folder;
   if (status == MMS_OK) status = begin(&session, found, error);
   if (status == MMS_OK) status = advance(&session, error);

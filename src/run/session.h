@@ -55,8 +55,17 @@ mms_status mms_session_rescue(mms_session *session, mms_status status, mms_error
 /* What an output folder holds for this request. */
 typedef enum mms_found { MMS_FOUND_NOTHING, MMS_FOUND_CHECKPOINTS, MMS_FOUND_FINISHED } mms_found;
 
-/* Look at `samples.h5` and the checkpoints there and compare configurations. For rank 0; Local. */
-mms_status mms_resume_look(const mms_run_request *request, mms_found *found, mms_error *error);
+/* Could a run write into its folders? Changes nothing. Collective; agreed. */
+mms_status mms_session_check_folders(const mms_run_request *request, mms_error *error);
+
+/* Look at `samples.h5` and the checkpoints there and compare configurations. *checksum: of the training set of a
+ * finished result. For rank 0; Local. */
+mms_status mms_resume_look(const mms_run_request *request, mms_found *found, uint64_t *checksum, mms_error *error);
+/* The result there is finished: is the training set still that of `checksum` (rank 0's)? MMS_ERR_INPUT: it has changed.
+ * One that cannot be read is a warning. Collective; agreed. */
+mms_status mms_resume_check_finished(const mms_run_request *request, uint64_t checksum, mms_error *error);
+/* Was the file `path` made by a run like this one (same configuration and training set), after `step` steps? Local. */
+bool mms_resume_is_ours(const mms_session *session, const char *path, int64_t step);
 /* Read the newest good checkpoint into the session; damaged ones are named and passed over; none
  * good is an error. Collective; agreed. */
 mms_status mms_resume_read(mms_session *session, mms_error *error);

@@ -80,6 +80,43 @@ mkdir foreign && echo "not ours" > foreign/samples.h5
 expect_exit 2 'samples.h5' run_ranks 2 run c.yaml --output.directory=foreign
 [ "$(cat foreign/samples.h5)" = "not ours" ] || fail "a foreign samples.h5 was written over"
 
+# --fresh moves nothing before it is known that the new run can begin
+expect_exit 2 'nowhere.npy' run_ranks 2 run c.yaml --output.directory=more --fresh --training.source=nowhere.npy
+[ -e more/samples.h5 ] && [ ! -e more.old-2 ] || fail "--fresh moved the old output of a run that could not begin"
+
+# a checkpoint under the name of another step is not taken for that step's
+mkdir renamed && cp more/checkpoint-40.h5 renamed/checkpoint-30.h5 && cp more.old-1/checkpoint-17.h5 renamed/
+expect_exit 0 'checkpoint-30.h5 is damaged .*by its name' run_ranks 2 run c.yaml --output.directory=renamed
+same_as_whole renamed
+[ -e renamed/checkpoint-30.h5.damaged ] || fail "a checkpoint of another step is not put aside"
+
+# a foreign file of a snapshot's name is kept; a snapshot of the same run is replaced
+mkdir guest && echo "not ours" > guest/snapshot-20.h5
+expect_exit 0 'snapshot-20.h5 is not of this run: it is kept as guest/snapshot-20.h5.old-1' \
+  run_ranks 2 run c.yaml --output.directory=guest --output.snapshot_every=20
+[ "$(cat guest/snapshot-20.h5.old-1)" = "not ours" ] || fail "a foreign snapshot was lost"
+rm guest/samples.h5 guest/checkpoint-*.h5
+run_ranks 1 run c.yaml --quiet --output.directory=guest --output.snapshot_every=20
+[ ! -e guest/snapshot-20.h5.old-2 ] || fail "the run's own snapshot was kept aside"
+rm guest/samples.h5 guest/checkpoint-*.h5
+expect_exit 0 'snapshot-20.h5.old-2' run_ranks 1 run c.yaml --output.directory=guest --output.snapshot_every=20 --sampler.seed=1
+
+# a finished run is held against its training set: changed is refused, gone is said
+make_points() {
+  "$PYTHON" - "$1" <<'PY'
+import sys, numpy
+numpy.save("points.npy", numpy.random.default_rng(int(sys.argv[1])).normal(size=(50, 2)))
+PY
+}
+make_points 1
+from_points=(run c.yaml --output.directory=points --training.source=points.npy --training.count=50)
+run_ranks 2 "${from_points[@]}" --quiet
+expect_exit 0 'nothing to do' run_ranks 2 "${from_points[@]}"
+make_points 2
+expect_exit 2 'points/samples.h5: the training set has changed' run_ranks 2 "${from_points[@]}"
+rm points.npy
+expect_exit 0 'cannot be held against its training set' run_ranks 1 "${from_points[@]}"
+
 # TERM, as a person's Ctrl-C or a queue sends it: an orderly stop, then the same bits
 for signal in TERM INT USR2; do
   run_ranks 1 run c.yaml --output.directory="signal-$signal" --sampler.steps=4000 --sampler.particles=400 2> log &

@@ -55,7 +55,7 @@ static void what_a_killed_run_left_half_written_is_swept(void **state) {
   assert_int_not_equal(access("swept/samples.h5.partial", F_OK), 0);
   assert_int_equal(access("swept/checkpoint-7.h5", F_OK), 0);
   assert_int_equal(access("swept/mine.h5.partial", F_OK), 0); /* not of a run */
-  mms_folder_put_aside("swept", 7);
+  assert_true(mms_folder_put_aside("swept", 7));
   assert_int_not_equal(access("swept/checkpoint-7.h5", F_OK), 0);
   assert_int_equal(access("swept/checkpoint-7.h5.damaged", F_OK), 0);
   mms_folder_close(&folder);
@@ -138,7 +138,12 @@ static void only_the_newest_checkpoints_stay(void **state) {
   assert_int_equal(steps[1], 20);
   assert_int_equal(steps[2], 9);
   free(steps);
-  mms_folder_prune("cp", 2);
+  mms_folder_prune("cp", 20, 1); /* 20 was just written; 100 is not of this run */
+  assert_int_equal(access("cp/checkpoint-100.h5", F_OK), 0);
+  assert_int_equal(access("cp/checkpoint-20.h5", F_OK), 0);
+  assert_int_equal(access("cp/checkpoint-9.h5", F_OK), -1);
+  touch("cp/checkpoint-9.h5");
+  mms_folder_prune("cp", 100, 2);
   assert_int_equal(access("cp/checkpoint-9.h5", F_OK), -1);
   assert_int_equal(access("cp/checkpoint-20.h5", F_OK), 0);
   expect_refused(mms_folder_checkpoints("nowhere", &steps, &count, &error), MMS_ERR_INPUT, &error, "nowhere");
