@@ -36,6 +36,26 @@ typedef struct mms_tree_list {
   int64_t stride;
 } mms_tree_list;
 
+/* A training set by leaves of sixteen, about their middles, and the factors of shared draws: u [leaves][dim][16], half
+ * = |u|²/2 [leaves][16], noise [leaves][draws][16], 0 for padding; draws even. */
+typedef struct mms_cloud_points {
+  const float *u, *half;
+  float *noise;
+  int64_t draws;
+} mms_cloud_points;
+
+/* A row z: the leaves that matter to it, their numbers, levels A and gaps g = z − middle [dim][stride] (room for a
+ * vector more); weights e [count][16]; of each draw its mass and its share over that; mean − z. */
+typedef struct mms_cloud_row {
+  const double *z;
+  int64_t count, stride;
+  double top;
+  double *leaf, *level, *gap, *sums, *mean;
+  float *weights, *shares;
+} mms_cloud_row;
+
+enum { MMS_CLOUD_ROWS = 4 }; /* rows worked on together */
+
 typedef struct mms_field_kernel_table {
   const char *name;
 
@@ -118,6 +138,21 @@ typedef struct mms_field_kernel_table {
                    double *state);
   /* sum += share Σ over draws of (mean − base); returns share Σ over draws of log Σ exp ℓ. */
   double (*tree_end)(int64_t dim, int64_t draws, int per, double share, double *state, double *sum);
+
+  /* --- shared draws (tree_cloud.c) --- */
+
+  /* |q − middle|² of every leaf; returns the least's number. */
+  int64_t (*cloud_nearest)(const double *centres, int64_t dim, int64_t padded, const double *q, double *squares);
+  /* The leaves with |q − middle|² <= limit: their numbers, gaps, and A = top − κ|q − middle|²/2. Returns how many. */
+  int64_t (*cloud_select)(const double *centres, int64_t dim, int64_t padded, const double *q, const double *squares,
+                          double limit, double top, double scale, const mms_cloud_row *row);
+  /* The weights of a row: logits in single precision, or with `leaves`, the tree's points, in double. */
+  void (*cloud_weights)(const mms_cloud_points *points, const double *leaves, int64_t dim, const mms_cloud_row *row,
+                        double scale);
+  /* Of one row, or of MMS_CLOUD_ROWS with the same leaves: sums_j += Σ_i e_i noise_ij; mean += Σ_i e_i (Σ_j share_j
+   * noise_ij) (x_i − z). A row's bits are the same either way. */
+  void (*cloud_masses)(const mms_cloud_points *points, const mms_cloud_row *row, int rows);
+  void (*cloud_moments)(const mms_cloud_points *points, int64_t dim, const mms_cloud_row *row, int rows);
 } mms_field_kernel_table;
 
 /* The table called `name` ("portable", "avx2", "avx512"), or NULL where this build or this processor has none. */

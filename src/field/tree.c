@@ -2,7 +2,7 @@
  * together; these are worked on in double (ARCHITECTURE, screen then finish; ALGORITHMS 1, truncation). */
 #include "field/tree.h"
 
-#include "field/noise.h"
+#include "field/tree_cloud.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include <float.h>
@@ -20,6 +20,7 @@ static int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
 static void tree_free(void *state) {
   mms_tree *self = state;
   if (self == NULL) return;
+  mms_tree_cloud_free(&self->cloud);
   mms_tree_index_free(&self->index);
   void *arrays[] = {self->list.u,  self->list.c, self->shifts, self->noise, self->rows,      self->wide[0],
                     self->wide[1], self->states, self->least,  self->apart, self->log_shares};
@@ -84,7 +85,10 @@ static mms_status tree_create(void **state, const mms_team *team, const mms_trai
     self->max_pairs = max_pairs;
     self->depth = 37.0 + log((double)training->count); /* n e^-b <= 2^-53 (tree_search.c shares it out) */
     self->margin = 1.0;
-    status = mms_team_agree(team, allocate(self, error), error);
+    status = allocate(self, error);
+    if (status == MMS_OK) status = mms_tree_cloud_create(&self->cloud, self, error);
+    self->bytes += mms_tree_cloud_bytes(self->cloud);
+    status = mms_team_agree(team, status, error);
   }
   if (status != MMS_OK)
     tree_free(self);
@@ -236,17 +240,26 @@ static int64_t finish(mms_tree *self, const mms_tree_row *row, const mms_tree_ro
   return apart ? finish_apart(self, row, draws, out) : finish_wide(self, row, draws, out);
 }
 
-static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, double *out,
-                           double *log_mass, mms_field_counters *counters) {
-  int64_t dim = self->index.dim, all = q->pairs > 0 ? 2 * q->pairs : 1;
+static mms_tree_draws draws_of(const mms_queries *q) {
+  int64_t all = q->pairs > 0 ? 2 * q->pairs : 1;
   mms_tree_draws draws = {.bandwidth2 = q->bandwidth * q->bandwidth, .share = 1.0 / (double)all};
   draws.scale = 1.44269504088896340736 / draws.bandwidth2;
+  draws.count = least_of(all, 2 * MMS_TREE_PAIRS);
+  draws.groups = groups_of(draws.count);
+  return draws;
+}
+
+/* Sums about the rows' bases: out and log_mass from row `from` on. */
+static void sum_group(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, double *out, double *log_mass,
+                      mms_field_counters *counters) {
+  int64_t dim = self->index.dim, all = q->pairs > 0 ? 2 * q->pairs : 1;
+  mms_tree_draws draws = draws_of(q);
   for (int64_t r = 0; r < count; r++) {
     self->rows[r].z = q->points + (from + r) * dim;
     self->rows[r].apart = false;
     mms_tree_place(&self->index, &self->rows[r], NULL);
-    memset(out + (from + r) * dim, 0, (size_t)dim * sizeof(double));
-    log_mass[from + r] = 0.0;
+    memset(out + r * dim, 0, (size_t)dim * sizeof(double));
+    log_mass[r] = 0.0;
   }
   for (int64_t first = 0; first < all; first += 2 * MMS_TREE_PAIRS) {
     double start = mms_clock_seconds();
@@ -257,29 +270,63 @@ static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, i
     double found = mms_clock_seconds();
     for (int64_t r = 0; r < count; r++) {
       const mms_tree_row *row = &self->rows[r];
-      totals sums = {.sum = out + (from + r) * dim, .log_mass = log_mass[from + r], .base = row->base};
+      totals sums = {.sum = out + r * dim, .log_mass = log_mass[r], .base = row->base};
       for (int64_t k = 0; k < dim; k++) sums.to_base[k] = row->base[k] - row->z[k];
       counters->finished += finish(self, row, r + 1 < count ? row + 1 : NULL, &draws, &sums);
-      log_mass[from + r] = sums.log_mass;
+      log_mass[r] = sums.log_mass;
     }
     counters->seconds_product += found - start;
     counters->seconds_finish += mms_clock_seconds() - found;
   }
 }
 
+static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, mms_pull pull,
+                           double *out, double *log_mass, mms_field_counters *counters) {
+  int64_t dim = self->index.dim;
+  sum_group(self, q, from, count, out, log_mass, counters);
+  for (int64_t r = 0; r < count; r++) {
+    const mms_tree_row *row = &self->rows[r];
+    for (int64_t k = 0; k < dim; k++)
+      out[r * dim + k] += pull == MMS_PULL_MEAN ? row->base[k] : row->base[k] - row->z[k];
+  }
+}
+
+/* Shared draws at large bandwidth (tree_cloud.h); rows far out are left to the search. */
+static void evaluate_cloud(mms_tree *self, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
+                           mms_field_counters *counters) {
+  int64_t dim = self->index.dim;
+  mms_tree_draws draws = draws_of(q);
+  double start = mms_clock_seconds();
+  for (int64_t from = 0; from < q->count; from += MMS_CLOUD_ROWS) {
+    int64_t count = least_of(MMS_CLOUD_ROWS, q->count - from);
+    bool done[MMS_CLOUD_ROWS];
+    mms_tree_cloud_rows(self->cloud, &draws, count, q->points + from * dim, out + from * dim, log_mass + from, done,
+                        &counters->finished);
+    for (int64_t r = from; r < from + count; r++)
+      if (!done[r - from])
+        evaluate_group(self, q, r, 1, pull, out + r * dim, log_mass + r, counters);
+      else
+        for (int64_t k = 0; k < dim && pull == MMS_PULL_MEAN; k++) out[r * dim + k] += q->points[r * dim + k];
+  }
+  counters->seconds_finish += mms_clock_seconds() - start;
+}
+
 static void tree_evaluate(void *state, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
                           mms_field_counters *counters) {
   mms_tree *self = state;
   int64_t dim = self->index.dim;
-  for (int64_t from = 0; from < q->count; from += MMS_TREE_GROUP) {
-    int64_t count = least_of(MMS_TREE_GROUP, q->count - from);
-    evaluate_group(self, q, from, count, out, log_mass, counters);
-    for (int64_t r = 0; r < count; r++) {
-      const mms_tree_row *row = &self->rows[r];
-      for (int64_t k = 0; k < dim; k++)
-        out[(from + r) * dim + k] += pull == MMS_PULL_MEAN ? row->base[k] : row->base[k] - row->z[k];
-    }
+  bool cloud = self->cloud != NULL && q->count > 0 && q->pairs > 0 && q->sharing != MMS_SHARING_PARTICLE;
+  if (cloud) {
+    mms_tree_draws draws = draws_of(q);
+    bool again = q->pairs <= MMS_TREE_PAIRS && !mms_tree_draw(self, q, 0, 1, 0, &draws);
+    cloud = mms_tree_cloud_ready(self->cloud, q, &draws, self->shifts, again);
   }
+  if (cloud)
+    evaluate_cloud(self, q, pull, out, log_mass, counters);
+  else
+    for (int64_t from = 0; from < q->count; from += MMS_TREE_GROUP)
+      evaluate_group(self, q, from, least_of(MMS_TREE_GROUP, q->count - from), pull, out + from * dim, log_mass + from,
+                     counters);
   counters->rows += (q->pairs > 0 ? 2 * q->pairs : 1) * q->count;
 }
 

@@ -79,16 +79,17 @@ typedef struct mms_tree {
   double depth;  /* b: what is left out weighs at most count e^-b of a draw's largest weight */
   double margin; /* of the search's radius: 1; a test makes it less, to see that it would be noticed */
   mms_tree_list list;
-  double *shifts;     /* [GROUP][groups][dim + 1][8] */
-  float *noise;       /* [GROUP][round][dim] */
-  mms_tree_row *rows; /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
-  int32_t *wide[2];   /* frontiers that hold every leaf, or every node of level 1 */
-  double *states;     /* [groups][3 + dim][8] */
-  double *least;      /* [2 GROUP][groups][8] */
-  double *apart;      /* shifts of single draws: [GROUP][dim + 1][8] */
-  double *log_shares; /* log of the share of all points in 0 .. MMS_TREE_LEAVES leaves, at most 0 */
-  mms_queries drawn;  /* whose noise the first shifts hold, where rows share it (seed, step, block, ...) */
-  bool kept;          /* `drawn` is set */
+  double *shifts;               /* [GROUP][groups][dim + 1][8] */
+  float *noise;                 /* [GROUP][round][dim] */
+  mms_tree_row *rows;           /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
+  int32_t *wide[2];             /* frontiers that hold every leaf, or every node of level 1 */
+  double *states;               /* [groups][3 + dim][8] */
+  double *least;                /* [2 GROUP][groups][8] */
+  double *apart;                /* shifts of single draws: [GROUP][dim + 1][8] */
+  double *log_shares;           /* log of the share of all points in 0 .. MMS_TREE_LEAVES leaves, at most 0 */
+  mms_queries drawn;            /* whose noise the first shifts hold, where rows share it (seed, step, block, ...) */
+  bool kept;                    /* `drawn` is set */
+  struct mms_tree_cloud *cloud; /* or NULL (tree_cloud.h) */
   int64_t bytes;
 } mms_tree;
 
@@ -107,8 +108,9 @@ void mms_tree_place(const mms_tree_index *index, mms_tree_row *row, const double
 /* Ask for a leaf's, or a node's, memory. */
 void mms_tree_fetch(const mms_tree_index *index, int level, int64_t node);
 
-/* σε of pairs first .. first + draws->count/2 − 1 of each row of a group, into self->shifts and the rows. */
-void mms_tree_draw(mms_tree *self, const mms_queries *queries, int64_t from, int64_t count, int64_t first,
+/* σε of pairs first .. first + draws->count/2 − 1 of each row of a group, into self->shifts and the rows. False: they
+ * were there already. */
+bool mms_tree_draw(mms_tree *self, const mms_queries *queries, int64_t from, int64_t count, int64_t first,
                    const mms_tree_draws *draws);
 
 #endif

@@ -31,7 +31,7 @@ static bool same_noise(const mms_queries *a, const mms_queries *b) {
          (a->sharing == MMS_SHARING_ALL || a->block == b->block);
 }
 
-void mms_tree_draw(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, int64_t first,
+bool mms_tree_draw(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, int64_t first,
                    const mms_tree_draws *draws) {
   int64_t dim = self->index.dim, size = draws->groups * (dim + 1) * MMS_TREE_LANES;
   bool shared = q->pairs == 0 || q->sharing != MMS_SHARING_PARTICLE;
@@ -39,7 +39,7 @@ void mms_tree_draw(mms_tree *self, const mms_queries *q, int64_t from, int64_t c
   if (q->pairs == 0) {
     if (!self->kept || self->drawn.pairs != 0) lay_out(NULL, 0.0, dim, draws, self->shifts);
   } else if (shared) {
-    if (self->kept && same_noise(q, &self->drawn)) return;
+    if (self->kept && same_noise(q, &self->drawn)) return false;
     mms_noise_draw(q, from, first, draws->count / 2, dim, self->noise);
     lay_out(self->noise, q->smoothing, dim, draws, self->shifts);
   } else {
@@ -53,4 +53,5 @@ void mms_tree_draw(mms_tree *self, const mms_queries *q, int64_t from, int64_t c
   }
   self->drawn = *q;
   self->kept = shared && draws->count >= 2 * q->pairs; /* not where only one of several rounds is there */
+  return true;
 }

@@ -15,7 +15,9 @@ typedef __m512d vd;
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
 static inline vf vf_set(float a) { return _mm512_set1_ps(a); }
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
@@ -25,6 +27,7 @@ static inline uint32_t vf_at_least(vf a, vf b) { return _mm512_cmp_ps_mask(a, b,
 static inline vd vd_load(const double *p) { return _mm512_loadu_pd(p); }
 static inline void vd_store(double *p, vd a) { _mm512_storeu_pd(p, a); }
 static inline vd vd_from_float(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+static inline void vd_to_float(float *p, vd a) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(a)); }
 static inline vd vd_set(double a) { return _mm512_set1_pd(a); }
 static inline vd vd_add(vd a, vd b) { return _mm512_add_pd(a, b); }
 static inline vd vd_sub(vd a, vd b) { return _mm512_sub_pd(a, b); }
@@ -63,7 +66,9 @@ typedef __m256d vd;
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
 static inline vf vf_set(float a) { return _mm256_set1_ps(a); }
+static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
@@ -77,6 +82,7 @@ static inline uint32_t vf_at_least(vf a, vf b) { return (uint32_t)_mm256_movemas
 static inline vd vd_load(const double *p) { return _mm256_loadu_pd(p); }
 static inline void vd_store(double *p, vd a) { _mm256_storeu_pd(p, a); }
 static inline vd vd_from_float(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+static inline void vd_to_float(float *p, vd a) { _mm_storeu_ps(p, _mm256_cvtpd_ps(a)); }
 static inline vd vd_set(double a) { return _mm256_set1_pd(a); }
 static inline vd vd_add(vd a, vd b) { return _mm256_add_pd(a, b); }
 static inline vd vd_sub(vd a, vd b) { return _mm256_sub_pd(a, b); }
@@ -113,7 +119,9 @@ typedef struct vd {
 static inline vf vf_load(const float *p) { LANES(vf, p[l]); }
 static inline void vf_store(float *p, vf a) { memcpy(p, a.v, sizeof a.v); }
 static inline vf vf_set(float a) { LANES(vf, a); }
+static inline vf vf_add(vf a, vf b) { LANES(vf, a.v[l] + b.v[l]); }
 static inline vf vf_sub(vf a, vf b) { LANES(vf, a.v[l] - b.v[l]); }
+static inline vf vf_mul(vf a, vf b) { LANES(vf, a.v[l] * b.v[l]); }
 static inline vf vf_fma(vf a, vf b, vf c) { LANES(vf, a.v[l] * b.v[l] + c.v[l]); }
 static inline vf vf_fnma(vf a, vf b, vf c) { LANES(vf, c.v[l] - a.v[l] * b.v[l]); }
 static inline vf vf_max(vf a, vf b) { LANES(vf, a.v[l] > b.v[l] ? a.v[l] : b.v[l]); }
@@ -134,6 +142,9 @@ static inline uint32_t vf_at_least(vf a, vf b) {
 static inline vd vd_load(const double *p) { LANES(vd, p[l]); }
 static inline void vd_store(double *p, vd a) { memcpy(p, a.v, sizeof a.v); }
 static inline vd vd_from_float(const float *p) { LANES(vd, (double)p[l]); }
+static inline void vd_to_float(float *p, vd a) {
+  for (int l = 0; l < 4; l++) p[l] = (float)a.v[l];
+}
 static inline vd vd_set(double a) { LANES(vd, a); }
 static inline vd vd_add(vd a, vd b) { LANES(vd, a.v[l] + b.v[l]); }
 static inline vd vd_sub(vd a, vd b) { LANES(vd, a.v[l] - b.v[l]); }

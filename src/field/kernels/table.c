@@ -2,6 +2,7 @@
 #include "field/kernels/screen.h"
 #include "field/kernels/softmax.h"
 #include "field/kernels/tree.h"
+#include "field/kernels/cloud.h"
 #include "field/kernels/tree_softmax.h"
 
 extern const mms_field_kernel_table MMS_KERNEL_TABLE;
@@ -32,4 +33,9 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .tree_tops = tree_tops,
     .tree_add = tree_add,
     .tree_end = tree_end,
+    .cloud_nearest = cloud_nearest,
+    .cloud_select = cloud_select,
+    .cloud_weights = cloud_weights,
+    .cloud_masses = cloud_masses,
+    .cloud_moments = cloud_moments,
 };
