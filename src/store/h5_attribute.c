@@ -135,14 +135,16 @@ mms_status mms_h5_read_text(mms_h5 *file, const char *object, const char *name, 
   if (attribute < 0) return MMS_ERR_INPUT;
   mms_status status = MMS_OK;
   bool read = false;
-  if (H5Tis_variable_str(type) > 0) { /* as h5py writes them; the library's copy is given back to it */
+  const htri_t varies = H5Tis_variable_str(type);
+  const int64_t size = (int64_t)H5Tget_size(type); /* 0: cannot be told */
+  if (varies > 0) {                                /* as h5py writes them; the library's copy is given back to it */
     char *theirs = NULL;
     read = H5Aread(attribute, type, &theirs) >= 0;
     if (read) status = mms_copy_text(value, theirs != NULL ? theirs : "", error);
     if (theirs != NULL) H5free_memory(theirs);
-  } else {
+  } else if (varies == 0 && size > 0) {
     void *memory = NULL;
-    status = mms_allocate(&memory, (int64_t)H5Tget_size(type) + 1, 1, "a text attribute", error);
+    status = mms_allocate(&memory, size + 1, 1, "a text attribute", error);
     read = status == MMS_OK && H5Aread(attribute, type, memory) >= 0; /* zeroed, so ended even where null-padded */
     if (read)
       *value = memory;

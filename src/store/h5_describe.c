@@ -43,9 +43,12 @@ static bool attribute_open(attribute_value *value, hid_t object, const char *nam
   if (value->type < 0 || value->space < 0) return false;
   value->kind = H5Tget_class(value->type);
   value->count = (int64_t)H5Sget_simple_extent_npoints(value->space);
-  bool fixed_text = value->kind == H5T_STRING && H5Tis_variable_str(value->type) == 0;
+  const size_t stored = H5Tget_size(value->type);
+  const htri_t varies = H5Tis_variable_str(value->type);
+  if (value->kind == H5T_NO_CLASS || value->count < 0 || stored == 0 || varies < 0) return false;
+  bool fixed_text = value->kind == H5T_STRING && varies == 0;
   if (value->kind != H5T_INTEGER && value->kind != H5T_FLOAT && !fixed_text) return true;
-  size_t size = fixed_text ? H5Tget_size(value->type) : 8;
+  size_t size = fixed_text ? stored : 8;
   if (mms_allocate(&value->data, value->count + 1, size, "an attribute", NULL) != MMS_OK) return false;
   hid_t memory = value->type;
   if (value->kind == H5T_FLOAT) memory = H5T_NATIVE_DOUBLE;
@@ -128,12 +131,13 @@ static void say_dataset(walk *w, const char *path, const mms_h5_dataset *dataset
 /* Read a dataset of any type in pieces as it is stored; checksums are checked on the way. */
 static mms_status read_through(walk *w, const char *path, const mms_h5_dataset *dataset) {
   hid_t type = H5Dget_type(dataset->id);
-  int64_t row = type < 0 ? 0 : dataset->cols * (int64_t)H5Tget_size(type);
+  const int64_t size = type < 0 ? 0 : (int64_t)H5Tget_size(type), row = dataset->cols * size;
   int64_t at_once = row > 0 ? (16 << 20) / row : 1;
   if (at_once < 1) at_once = 1;
   if (at_once > dataset->rows) at_once = dataset->rows;
   void *piece = NULL;
-  mms_status status = mms_allocate(&piece, at_once, (size_t)row, path, w->error);
+  mms_status status = size > 0 ? mms_allocate(&piece, at_once, (size_t)row, path, w->error)
+                               : mms_h5_fail(w->file, path, "its type cannot be read; the file is damaged", w->error);
   for (int64_t done = 0; done < dataset->rows && row > 0 && status == MMS_OK; done += at_once) {
     int64_t now = dataset->rows - done < at_once ? dataset->rows - done : at_once;
     hsize_t items = (hsize_t)(now * dataset->cols);
