@@ -29,7 +29,7 @@ void mms_plot_training_free(mms_plot_training *training);
 mms_status mms_plot_samples_sheet(const mms_plot *plot, int64_t image_rows, int64_t image_columns, mms_error *error);
 /* A scatter chart of `/samples` [P][2] beside the training points. */
 mms_status mms_plot_samples_scatter(const mms_plot *plot, mms_error *error);
-/* Defects, mean potential and drift over the steps, from `/trace`. */
+/* What a run traced, over the steps, from `/trace`: a panel for each kind of number. */
 mms_status mms_plot_trace(const mms_plot *plot, mms_error *error);
 /* What `prepare` wrote: a sheet or a scatter chart of the rows, decoded. */
 mms_status mms_plot_prepared(const mms_plot *plot, mms_error *error);

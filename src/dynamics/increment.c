@@ -74,3 +74,17 @@ void mms_increment_block(const mms_increment *increment, const mms_target *targe
   else
     gradient_step(increment, target, rows, z, mean, xi_previous, xi, w);
 }
+
+void mms_increment_parts(const mms_increment *increment, int64_t dim, int64_t rows, const double *xi_previous,
+                         const double *xi, const double *w, double *pull_square, double *noise_square) {
+  *pull_square = *noise_square = 0.0;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t k = 0; k < dim; k++) {
+      int64_t at = i * dim + k;
+      double raw = increment->uses_previous ? xi_previous[at] + xi[at] : xi[at];
+      double noise = raw * (increment->scheme == MMS_SCHEME_EXPONENTIAL ? increment->spread[k] : increment->noise);
+      double pull = w[at] - noise;
+      *noise_square += noise * noise;
+      *pull_square += pull * pull;
+    }
+}

@@ -24,10 +24,12 @@ struct mms_dynamics {
   double *potential; /* [local blocks]: a step's sums of V */
   double *speed;     /* [local blocks]: a step's sums of squared velocities; 0 where there are none */
   /* Of the block in hand: */
-  double *z, *mean, *xi; /* [block size][d] */
-  double *log_mass;      /* [block size] */
-  int64_t bad_block;     /* the first local block that was refused in this step, or −1 */
-  int64_t bad_blocks;    /* local blocks refused before the moments were formed */
+  double *z, *mean, *xi;            /* [block size][d] */
+  double *log_mass;                 /* [block size] */
+  int64_t bad_block;                /* the first local block that was refused in this step, or −1 */
+  int64_t bad_blocks;               /* local blocks refused before the moments were formed */
+  bool observing;                   /* this step is observed: the two below are wanted of each block */
+  double pull_square, noise_square; /* sums of squares of W's two parts; 0 where it has none */
 };
 
 /* Contracts as in dynamics.h. Entries may be NULL where a way has nothing to do. */

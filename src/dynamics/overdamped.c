@@ -45,6 +45,9 @@ mms_status mms_overdamped_block(mms_dynamics *dynamics, int64_t step, int64_t b,
   if (self->increment.uses_previous) mms_method_noise(dynamics, step - 1, b, self->xi_previous);
   mms_increment_block(&self->increment, &dynamics->target, block.rows, y, dynamics->z, dynamics->mean,
                       self->xi_previous, dynamics->xi, dynamics->w + block.offset);
+  if (dynamics->observing)
+    mms_increment_parts(&self->increment, dynamics->target.dim, block.rows, self->xi_previous, dynamics->xi,
+                        dynamics->w + block.offset, &dynamics->pull_square, &dynamics->noise_square);
   return MMS_OK;
 }
 

@@ -1,5 +1,5 @@
 /* One step, whatever the way of moving: W block by block, ONE all-reduce, then Y + W, on the manifold or as it is. */
-#include "dynamics/method.h"
+#include "dynamics/observe.h"
 #include <math.h>
 
 /* The sums that travel are the constraint's, or the moments' where there is none. */
@@ -11,16 +11,30 @@ static void begin(mms_dynamics *dynamics) {
     mms_moments_begin(dynamics->moments);
 }
 
-static void count(mms_dynamics *dynamics, int counter, int64_t amount) {
+void mms_step_count(mms_dynamics *dynamics, int counter, int64_t amount) {
   if (dynamics->constraint != NULL)
     mms_constraint_count(dynamics->constraint, counter, amount);
   else
     mms_moments_count(dynamics->moments, counter, amount);
 }
 
-static int64_t counter(const mms_dynamics *dynamics, int which) {
+int64_t mms_step_counter(const mms_dynamics *dynamics, int which) {
   return dynamics->constraint != NULL ? mms_constraint_counter(dynamics->constraint, which)
                                       : mms_moments_counter(dynamics->moments, which);
+}
+
+void mms_step_add_riders(mms_dynamics *dynamics, int64_t first, int64_t count, const double *values) {
+  if (dynamics->constraint != NULL)
+    mms_constraint_add_riders(dynamics->constraint, first, count, values);
+  else
+    mms_moments_add_riders(dynamics->moments, first, count, values);
+}
+
+void mms_step_read_riders(const mms_dynamics *dynamics, double *riders) {
+  if (dynamics->constraint != NULL)
+    mms_constraint_read_riders(dynamics->constraint, riders);
+  else
+    mms_moments_read_riders(dynamics->moments, riders);
 }
 
 /* Moments, potentials and squared velocities of all local blocks; the first block that the sums refuse, or −1. */
@@ -62,8 +76,8 @@ static void fill_report(const mms_dynamics *dynamics, mms_step_report *report) {
   report->mean_potential = moments.potential / (double)dynamics->ensemble.blocks.total;
   report->drift = moments.drift;
   report->kinetic_temperature = dynamics->method->velocities ? moments.speed : (double)NAN;
-  report->stop = counter(dynamics, MMS_COUNT_STOP) > 0;
-  report->checkpoint = counter(dynamics, MMS_COUNT_CHECKPOINT) > 0;
+  report->stop = mms_step_counter(dynamics, MMS_COUNT_STOP) > 0;
+  report->checkpoint = mms_step_counter(dynamics, MMS_COUNT_CHECKPOINT) > 0;
   report->repaired = moments.repaired;
   report->seconds_reduce = moments.seconds_reduce;
   report->seconds_algebra = moments.seconds_algebra;
@@ -78,27 +92,31 @@ mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *req
   *report = (mms_step_report){0};
   dynamics->bad_block = -1;
   dynamics->bad_blocks = 0;
+  dynamics->observing = request->observe;
 
   begin(dynamics);
   mms_status mine = MMS_OK;
   for (int64_t b = blocks->first; b < blocks->end && mine == MMS_OK; b++) {
     dynamics->potential[b - blocks->first] = dynamics->speed[b - blocks->first] = 0.0;
-    if (mms_method_block_is_sound(dynamics, b)) mine = dynamics->method->block(dynamics, step, b, error);
+    dynamics->pull_square = dynamics->noise_square = 0.0;
+    if (!mms_method_block_is_sound(dynamics, b)) continue;
+    mine = dynamics->method->block(dynamics, step, b, error);
+    if (mine == MMS_OK && request->observe) mine = mms_observe_block(dynamics, b, error);
   }
   if (mine == MMS_OK) {
-    count(dynamics, MMS_COUNT_NONFINITE, dynamics->bad_blocks);
+    mms_step_count(dynamics, MMS_COUNT_NONFINITE, dynamics->bad_blocks);
     int64_t refused = add(dynamics);
     if (refused >= 0 && (dynamics->bad_block < 0 || refused < dynamics->bad_block)) dynamics->bad_block = refused;
   } else {
-    count(dynamics, MMS_COUNT_FAILED, 1);
+    mms_step_count(dynamics, MMS_COUNT_FAILED, 1);
   }
-  if (request->stop) count(dynamics, MMS_COUNT_STOP, 1);
-  if (request->checkpoint) count(dynamics, MMS_COUNT_CHECKPOINT, 1);
+  if (request->stop) mms_step_count(dynamics, MMS_COUNT_STOP, 1);
+  if (request->checkpoint) mms_step_count(dynamics, MMS_COUNT_CHECKPOINT, 1);
   report->seconds_field = mms_field_read_counters(dynamics->field).seconds - field_before;
 
   mms_error reduction = mms_error_none();
   mms_status status = reduce(dynamics, &reduction);
-  if (counter(dynamics, MMS_COUNT_FAILED) > 0) return mms_team_agree(team, mine, error);
+  if (mms_step_counter(dynamics, MMS_COUNT_FAILED) > 0) return mms_team_agree(team, mine, error);
   if (status != MMS_OK) {
     if (error != NULL) *error = reduction;
     status = mms_method_explain(dynamics, step, error);
@@ -108,5 +126,6 @@ mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *req
     dynamics->step = status == MMS_OK ? step : MMS_STATE_LOST; /* Y is written over by then */
   }
   fill_report(dynamics, report);
+  if (request->observe) mms_observe_read(dynamics, &report->observation);
   return status;
 }

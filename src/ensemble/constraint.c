@@ -68,7 +68,7 @@ mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *
   status = mms_allocate_doubles(&made->memory, made->memory_count, "the moments of a step", error);
   if (status == MMS_OK) {
     carve_all(made);
-    status = mms_exact_sum_create(&made->step_sum, step_length(dim), MMS_COUNTERS, blocks->count, error);
+    status = mms_exact_sum_create(&made->step_sum, step_length(dim) + MMS_RIDERS, MMS_COUNTERS, blocks->count, error);
   }
   if (status == MMS_OK)
     status = mms_exact_sum_create(&made->plain_sum, mms_panels_plain_length(dim), MMS_COUNTERS, blocks->count, error);
@@ -117,6 +117,16 @@ int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const do
 void mms_constraint_add_potential(mms_constraint *constraint, double potential) {
   if (!mms_panels_add_potential(constraint->step_sum, step_length(constraint->dim) - 1, potential))
     mms_exact_sum_count(constraint->step_sum, MMS_COUNT_POTENTIAL, 1);
+}
+
+void mms_constraint_add_riders(mms_constraint *constraint, int64_t first, int64_t count, const double *values) {
+  mms_constraint_count(
+      constraint, MMS_COUNT_RIDER,
+      mms_panels_add_riders(constraint->step_sum, step_length(constraint->dim) + first, count, values));
+}
+
+void mms_constraint_read_riders(const mms_constraint *constraint, double *riders) {
+  mms_exact_sum_read(constraint->step_sum, step_length(constraint->dim), MMS_RIDERS, riders);
 }
 
 void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amount) {

@@ -10,7 +10,7 @@ struct mms_constraint {
   mms_blocks blocks;
   int64_t dim; /* d */
   mms_retraction retraction;
-  /* A step's sums: 1ᵀY, 1ᵀW, D and S (upper triangles, packed), C, V/2^40. */
+  /* A step's sums: 1ᵀY, 1ᵀW, D and S (upper triangles, packed), C, V/2^40, the riders. */
   mms_exact_sum *step_sum;
   /* A plain retraction's: 1ᵀY and D. */
   mms_exact_sum *plain_sum;

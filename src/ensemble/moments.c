@@ -10,7 +10,7 @@
 struct mms_moments {
   mms_blocks blocks;
   const mms_target *target;
-  mms_exact_sum *sum; /* 1ᵀY and the triangle of YᵀY, then V/2^40, |W|² and |v|² */
+  mms_exact_sum *sum; /* 1ᵀY and the triangle of YᵀY, then V/2^40, |W|² and |v|², then the riders */
   mms_moments_report report;
   double *totals;  /* [length of sum] */
   double *second;  /* [d][d] YᵀY */
@@ -35,7 +35,7 @@ mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, c
   int64_t d = target->dim, length = mms_panels_plain_length(d) + SINGLES;
   made->blocks = *blocks;
   made->target = target;
-  status = mms_exact_sum_create(&made->sum, length, MMS_COUNTERS, blocks->count, error);
+  status = mms_exact_sum_create(&made->sum, length + MMS_RIDERS, MMS_COUNTERS, blocks->count, error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->totals, length, "the moments of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->second, d * d, "the moments of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->panel, mms_panels_room(d), "the moments of a step", error);
@@ -103,6 +103,15 @@ void mms_moments_add_potential(mms_moments *moments, double potential) {
 
 void mms_moments_add_speed(mms_moments *moments, double squares) {
   if (!add_single(moments, SPEED, squares)) mms_moments_count(moments, MMS_COUNT_NONFINITE, 1);
+}
+
+void mms_moments_add_riders(mms_moments *moments, int64_t first, int64_t count, const double *values) {
+  mms_moments_count(moments, MMS_COUNT_RIDER,
+                    mms_panels_add_riders(moments->sum, place(moments, SINGLES) + first, count, values));
+}
+
+void mms_moments_read_riders(const mms_moments *moments, double *riders) {
+  mms_exact_sum_read(moments->sum, place(moments, SINGLES), MMS_RIDERS, riders);
 }
 
 void mms_moments_count(mms_moments *moments, int counter, int64_t amount) {

@@ -89,3 +89,9 @@ bool mms_panels_add_potential(mms_exact_sum *sum, int64_t at, double potential) 
   mms_exact_sum_add(sum, at, 1, &scaled);
   return true;
 }
+
+int64_t mms_panels_add_riders(mms_exact_sum *sum, int64_t at, int64_t count, const double *values) {
+  int64_t before = mms_exact_sum_refused(sum);
+  mms_exact_sum_add(sum, at, count, values);
+  return mms_exact_sum_refused(sum) - before;
+}

@@ -30,6 +30,9 @@ int64_t mms_panels_add(mms_panels *panels, mms_exact_sum *sum, const double *y, 
 #define MMS_POTENTIAL_UNIT 1099511627776.0
 bool mms_panels_add_potential(mms_exact_sum *sum, int64_t at, double potential);
 
+/* Add `count` riders at `at`; returns how many were refused as not finite or too large, and left out. */
+int64_t mms_panels_add_riders(mms_exact_sum *sum, int64_t at, int64_t count, const double *values);
+
 /* square [d][d] from its packed upper triangle. */
 void mms_panels_unpack(int64_t d, const double *packed, double *square);
 

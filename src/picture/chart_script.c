@@ -107,31 +107,55 @@ static void put_terminal(FILE *file, mms_chart_format format, double width, doub
   fputs("set output ARG2\nset encoding utf8\nset datafile separator ','\nset datafile missing NaN\n", file);
 }
 
+/* Tics of a logarithmic axis: powers of ten, or, where these would be few, 1, 2 and 5 times them. */
+static void put_log_tics(FILE *file, char axis, extent range) {
+  double ratio = range.high / range.low;
+  if (!(ratio < 1000)) {
+    fprintf(file, "set %ctics autofreq\nset format %c '10^{%%T}'\n%s m%ctics\n", axis, axis,
+            ratio > 1e7 ? "unset" : "set", axis);
+    return;
+  }
+  const char *between = "";
+  fprintf(file, "set format %c '%%g'\nset %ctics (", axis, axis);
+  for (int power = (int)floor(log10(range.low)); power <= (int)ceil(log10(range.high)); power++)
+    for (int times = 1; times <= 5; times += times == 1 ? 1 : 3) {
+      fprintf(file, "%s%de%d", between, times, power);
+      between = ", ";
+    }
+  fprintf(file, ")\nset m%ctics\n", axis);
+}
+
 static void put_axis(FILE *file, char axis, int logarithmic, const char *label, extent range) {
   fprintf(file, "set %clabel ", axis);
   put_text(file, label);
   fprintf(file, " noenhanced\nset %crange [%.17g:%.17g] noextend\n", axis, range.low, range.high);
-  if (logarithmic)
-    fprintf(file, "set logscale %c 10\nset format %c '%s'\n%s m%ctics\n", axis, axis,
-            range.high / range.low >= 10 ? "10^{%T}" : "%g", range.high / range.low > 1e7 ? "unset" : "set", axis);
-  else
-    fprintf(file, "unset logscale %c\nset format %c '%%.8g'\nunset m%ctics\n", axis, axis, axis);
+  if (logarithmic) {
+    fprintf(file, "set logscale %c 10\n", axis);
+    put_log_tics(file, axis, range);
+  } else {
+    fprintf(file, "unset logscale %c\nset %ctics autofreq\nset format %c '%%.8g'\nunset m%ctics\n", axis, axis, axis,
+            axis);
+  }
   if (range.empty) fprintf(file, "set format %c ''\n", axis);
 }
 
-/* A series' colour belongs to its label, so that it is the same in every panel. */
+static int same_label(const mms_series *a, const mms_series *b) {
+  return a->label != NULL && b->label != NULL && a->label[0] != '\0' && strcmp(a->label, b->label) == 0;
+}
+
+/* A series' colour belongs to its label, so that it is the same in every panel. Otherwise points take the next of the
+ * whole chart, panels of positions being pictures of different things, and lines the next of their panel. */
 static int64_t colour_of(const mms_chart_content *content, int64_t series) {
-  int64_t distinct = 0;
-  for (int64_t s = 0; s < content->series_count; s++) {
-    const char *label = content->series[s].label == NULL ? "" : content->series[s].label;
-    int seen = 0;
-    for (int64_t before = 0; before < s && label[0] != '\0' && !seen; before++)
-      seen = content->series[before].label != NULL && strcmp(content->series[before].label, label) == 0;
-    const char *mine = content->series[series].label == NULL ? "" : content->series[series].label;
-    if (s == series || (mine[0] != '\0' && strcmp(mine, label) == 0)) return distinct % COLOURS;
+  const mms_series *mine = &content->series[series];
+  int64_t first = 0, distinct = 0;
+  while (first < series && !same_label(&content->series[first], mine)) first++;
+  for (int64_t s = 0; s < first; s++) {
+    int seen = mine->mark == MMS_MARK_LINES && panel_of(content, s) != panel_of(content, first);
+    for (int64_t before = 0; before < s && !seen; before++)
+      seen = same_label(&content->series[before], &content->series[s]);
     if (!seen) distinct++;
   }
-  return 0;
+  return distinct % COLOURS;
 }
 
 static void put_style(FILE *file, const mms_series *series, const char *colour) {
@@ -163,7 +187,7 @@ static void put_plot(FILE *file, const mms_chart_content *content, int64_t panel
 
 /* Where a panel's axes stand, in pixels of a page of `width` × `height`, from its lower left corner. */
 typedef struct frame {
-  double width, height, left, across, legend_top, title;
+  double width, height, left, across, bottom, legend_top, title;
 } frame;
 
 /* Pixels an entry of the legend takes: sample, text (its width is an estimate: the font is not ours) and air. */
@@ -242,8 +266,8 @@ static void put_panel(FILE *file, const mms_chart_content *content, int64_t pane
   double middle = (at->left + 0.5 * at->across) / at->width;
   fprintf(file, "\nset lmargin at screen %.5f\nset rmargin at screen %.5f\n", at->left / at->width,
           (at->left + at->across) / at->width);
-  fprintf(file, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n", BELOW / at->height,
-          (BELOW + SIDE) / at->height);
+  fprintf(file, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n", (at->bottom + BELOW) / at->height,
+          (at->bottom + BELOW + SIDE) / at->height);
   fputs("unset label\nunset arrow\nset label ", file);
   put_text(file, chart->title);
   fprintf(file, " at screen %.5f,%.5f center noenhanced\n", middle, at->title / at->height);
@@ -253,28 +277,44 @@ static void put_panel(FILE *file, const mms_chart_content *content, int64_t pane
   fputs(chart->equal_axes && !x.empty ? "set size ratio -1\n" : "set size noratio\n", file);
   if (x.empty)
     fprintf(file, "set label 'no data' at screen %.5f,%.5f center textcolor rgb '#777777'\n", middle,
-            (BELOW + 0.5 * SIDE) / at->height);
+            (at->bottom + BELOW + 0.5 * SIDE) / at->height);
   put_plot(file, content, panel);
 }
 
-void mms_chart_script(FILE *file, mms_chart_format format, const mms_chart_content *content) {
-  double width = 0;
+/* Panels in the first row and in each further one: up to three side by side are one row. */
+static int64_t row_length(int64_t panels) { return panels <= 3 ? panels : panels == 4 ? 2 : 3; }
+
+/* The page, and lines of legend that every panel is given room for. */
+static int lay_out(const mms_chart_content *content, double *width, double *row_height) {
   int lines = 0;
+  double row_width = 0;
+  *width = 0;
   for (int64_t p = 0; p < content->panels; p++) {
     double across = SIDE * aspect_of(content, p);
     int mine = legend_lines(content, p, across);
-    width += LEFT + across + RIGHT;
+    if (p % row_length(content->panels) == 0) row_width = 0;
+    row_width += LEFT + across + RIGHT;
+    *width = fmax(*width, row_width);
     if (mine > lines) lines = mine;
   }
-  double legend_top = BELOW + SIDE + lines * LEGEND_LINE + ABOVE;
-  frame at = {.width = width, .height = legend_top + TITLE_LINE, .legend_top = legend_top};
-  at.title = legend_top + 0.5 * TITLE_LINE;
+  *row_height = BELOW + SIDE + lines * LEGEND_LINE + ABOVE + TITLE_LINE;
+  return lines;
+}
+
+void mms_chart_script(FILE *file, mms_chart_format format, const mms_chart_content *content) {
+  double width, row_height, edge = 0;
+  int lines = lay_out(content, &width, &row_height);
+  int64_t length = row_length(content->panels), rows = (content->panels + length - 1) / length;
+  frame at = {.width = width, .height = (double)rows * row_height};
   put_terminal(file, format, at.width, at.height);
   fputs("set border 3 lw 1 lc rgb '#444444'\nset tics out nomirror textcolor rgb '#222222'\n"
         "set grid back lt 1 lw 0.6 lc rgb '#E4E4E4'\nunset key\nset samples 2\nset multiplot\n",
         file);
-  double edge = 0;
   for (int64_t p = 0; p < content->panels; p++) {
+    if (p % length == 0) edge = 0;
+    at.bottom = (double)(rows - 1 - p / length) * row_height;
+    at.legend_top = at.bottom + BELOW + SIDE + lines * LEGEND_LINE + ABOVE;
+    at.title = at.legend_top + 0.5 * TITLE_LINE;
     at.left = edge + LEFT;
     at.across = SIDE * aspect_of(content, p);
     put_panel(file, content, p, &at);

@@ -3,9 +3,11 @@
 
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
+#include "run/mixing.h"
 #include "run/session.h"
 #include "run/signals.h"
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +104,8 @@ static mms_status advance(mms_session *session, mms_error *error) {
   mms_status status = MMS_OK;
   for (int64_t step = mms_dynamics_steps_done(session->dynamics) + 1; step <= steps && status == MMS_OK; step++) {
     const double now = mms_clock_seconds();
-    const mms_step_request ask = wishes(session, &when, now);
+    mms_step_request ask = wishes(session, &when, now);
+    ask.observe = mms_trace_wants(&session->trace, step);
     mms_step_report report;
     mms_signals_expect(step_patience + 2.0 * session->timing.longest_step);
     status = mms_dynamics_step(session->dynamics, &ask, &report, error);
@@ -124,6 +127,31 @@ static mms_status advance(mms_session *session, mms_error *error) {
   return status;
 }
 
+/* What the trace says at the end, in two lines. */
+static void report_trace(const mms_session *session) {
+  const mms_trace *trace = &session->trace;
+  mms_log *log = session->request->log;
+  mms_mixing mixing;
+  int worst = 0;
+  if (mms_mixing_worst(&mixing, trace, &worst))
+    mms_log_info(log,
+                 "mixing     R-hat %.3g (%s) over chunks of particles%s; a snapshot is new after some %.3g steps, the "
+                 "second half of the trace holds %.3g",
+                 mixing.r_hat, mms_observable_words[worst],
+                 mixing.r_hat > 1.1 ? ": they still remember where they began" : "", mixing.tau, mixing.snapshots);
+  if (trace->count == 0) return;
+  const double *last = trace->values + trace->count - 1;
+  double nearest[MMS_QUANTILES], ratio = last[MMS_TRACE_STEP_RATIO * trace->capacity];
+  for (int q = 0; q < MMS_QUANTILES; q++) nearest[q] = last[(MMS_TRACE_NEAREST + q) * trace->capacity];
+  char words[64] = "";
+  if (!isnan(ratio)) snprintf(words, sizeof words, "; the field moves %.2g times what the noise does", ratio);
+  if (!isnan(nearest[0]))
+    mms_log_info(log,
+                 "nearest    5, 50, 95 %% of the particles are within %.2g, %.2g, %.2g bandwidths of a training "
+                 "point%s",
+                 nearest[0], nearest[1], nearest[2], words);
+}
+
 /* The last checkpoint (so that more steps can be added later), the samples, the closing lines. */
 static mms_status finish(mms_session *session, mms_error *error) {
   const mms_run_request *request = session->request;
@@ -143,6 +171,7 @@ static mms_status finish(mms_session *session, mms_error *error) {
                100.0 * timing->output / total);
   mms_log_info(request->log, "moments    mean defect %.1e, covariance defect %.1e (relative to the target)",
                mean_defect, covariance_defect);
+  report_trace(session);
   mms_log_info(request->log, "result     %s/samples.h5", request->output.directory);
   mms_log_info(request->log, "look at it with: mmsold plot %s/samples.h5 --output %s/samples.png",
                request->output.directory, request->output.directory);

@@ -3,6 +3,7 @@
 #define MMSOLD_DYNAMICS_DYNAMICS_H
 
 #include "mmsold/base/status.h"
+#include "mmsold/dynamics/observation.h"
 #include "mmsold/ensemble/ensemble.h"
 #include "mmsold/field/field.h"
 #include <stdbool.h>
@@ -40,6 +41,7 @@ typedef struct mms_sampler_options {
 typedef struct mms_step_request {
   bool stop;       /* this rank was asked to stop */
   bool checkpoint; /* this rank was asked to write a checkpoint */
+  bool observe;    /* report an observation of the state before the step; alike on all ranks */
 } mms_step_request;
 
 /* What a step tells. Defects are those of the state before the step (they come free with its
@@ -53,6 +55,7 @@ typedef struct mms_step_report {
   bool stop, checkpoint;      /* some rank was asked to; alike on all ranks */
   bool repaired;
   double seconds_field, seconds_reduce, seconds_algebra;
+  mms_observation observation; /* of the state before the step, where it was asked for */
 } mms_step_report;
 
 /* Everything a way of moving stands on; borrowed. */
@@ -89,7 +92,8 @@ typedef struct mms_state_array {
 } mms_state_array;
 enum { MMS_STATE_ARRAYS = 4 }; /* the most there are */
 
-/* All arrays of the state, Y first, into [MMS_STATE_ARRAYS]: with the number of steps done they are all of it. Returns how many. Local. */
+/* All arrays of the state, Y first, into [MMS_STATE_ARRAYS]: with the number of steps done they are all of it. Returns
+ * how many. Local. */
 int mms_dynamics_arrays(mms_dynamics *dynamics, mms_state_array *arrays);
 
 /* Defects of the state as it stands. Collective. */

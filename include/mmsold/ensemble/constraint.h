@@ -37,6 +37,9 @@ int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const do
 /* Add one block's sum of potentials V, which travels along as V/2^40: exact to 1e-10 and good up to
  * 1e26. A value beyond that, or not finite, makes the report's potential NaN and nothing else. Local. */
 void mms_constraint_add_potential(mms_constraint *constraint, double potential);
+/* Add `count` values to the riders from `first` on, and read all [MMS_RIDERS] after the reduction. Local. */
+void mms_constraint_add_riders(mms_constraint *constraint, int64_t first, int64_t count, const double *values);
+void mms_constraint_read_riders(const mms_constraint *constraint, double *riders);
 /* Add to a counter (MMS_COUNT_...). Local. */
 void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amount);
 

@@ -17,8 +17,14 @@ enum {
   MMS_COUNT_STOP,       /* ranks asked to stop */
   MMS_COUNT_CHECKPOINT, /* ranks asked to checkpoint */
   MMS_COUNT_POTENTIAL,  /* blocks whose potential was not finite or 2^87 and larger */
-  MMS_COUNTERS
+  MMS_COUNT_RIDER,      /* riders that were not finite or 2^47 and larger, and left out */
+  MMS_COUNT_BINS,       /* the first of ... */
+  MMS_BINS = 194,       /* ... so many counters of the observation (dynamics.h), */
+  MMS_COUNTERS = MMS_COUNT_BINS + MMS_BINS
 };
+
+/* Sums that ride along for the observation. */
+enum { MMS_RIDERS = 36 };
 
 /* What is known after a reduction. The lines up to repaired are the constraint's alone. */
 typedef struct mms_moments_report {
@@ -53,6 +59,9 @@ int64_t mms_moments_add(mms_moments *moments, const double *y, const double *w);
 void mms_moments_add_potential(mms_moments *moments, double potential);
 /* Add one block's sum of squared velocities; one that is refused is counted in MMS_COUNT_NONFINITE. Local. */
 void mms_moments_add_speed(mms_moments *moments, double squares);
+/* Add `count` values to the riders from `first` on, and read all [MMS_RIDERS] after the reduction. Local. */
+void mms_moments_add_riders(mms_moments *moments, int64_t first, int64_t count, const double *values);
+void mms_moments_read_riders(const mms_moments *moments, double *riders);
 /* Add to a counter (MMS_COUNT_...), and read it after the reduction. Local. */
 void mms_moments_count(mms_moments *moments, int counter, int64_t amount);
 int64_t mms_moments_counter(const mms_moments *moments, int counter);

@@ -36,11 +36,11 @@ typedef struct mms_chart {
   int equal_axes; /* same scale on both axes (scatter of positions), and one range for all such panels */
 } mms_chart;
 
-/* A chart of one or more panels side by side (`panel_of` [series_count] gives each series' panel, NULL: all in one;
- * charts: [panels]). Colour-blind-safe colours (Okabe-Ito), legend, axis labels. The numbers are written beside the
- * picture as PATH.csv (x, y, panel, series, label). What cannot be drawn (NaN, infinity, not positive on a log axis) is
- * left out of the picture only. Names and labels are plain text: no shell sees them and no markup is read in them.
- * MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it; the CSV stays. */
+/* A chart of one or more panels, up to three side by side (`panel_of` [series_count] gives each series' panel, NULL:
+ * all in one; charts: [panels]). Colour-blind-safe colours (Okabe-Ito), legend, axis labels. The numbers are written
+ * beside the picture as PATH.csv (x, y, panel, series, label). What cannot be drawn (NaN, infinity, not positive on a
+ * log axis) is left out of the picture only. Names and labels are plain text: no shell sees them and no markup is read
+ * in them. MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it; the CSV stays. */
 mms_status mms_picture_chart(const char *path, const mms_chart *charts, int64_t panels, const mms_series *series,
                              const int64_t *panel_of, int64_t series_count, mms_error *error);
 
