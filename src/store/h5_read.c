@@ -144,7 +144,7 @@ static double chunk_bytes(hid_t creation, const mms_h5_dataset *dataset, double 
 mms_status mms_h5_check_claim(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, mms_error *error) {
   hid_t type = H5Dget_type(dataset->id), creation = H5Dget_create_plist(dataset->id);
   mms_status status = MMS_OK;
-  if (type < 0 || creation < 0) {
+  if (type < 0 || creation < 0 || H5Tget_size(type) == 0) { /* numbers of no size would make any claim a small one */
     status = mms_h5_fail(file, name, "its type and layout cannot be read; the file is damaged", error);
   } else {
     double item = (double)H5Tget_size(type), held = bytes_held(file, creation, dataset);

@@ -49,6 +49,31 @@ expect_exit 2 'bandwidth' run_ranks 2 run c.yaml --output.directory=more --score
 expect_exit 2 'shortened' run_ranks 1 run c.yaml --output.directory=more --sampler.steps=10
 [ "$before" = "$(cksum < more/samples.h5)" ] || fail "a refused run changed samples.h5"
 
+# the data may not change under a run, though its configuration stays
+cat > own.yaml <<'YAML'
+training: {source: own.npy}
+score: {bandwidth: 0.3, smoothing: 0.1, smoothing_samples: 2}
+sampler: {particles: 32, steps: 20}
+YAML
+own() { "$PYTHON" -c "import numpy as n; a = n.random.default_rng(1).normal(size=(40, 2)); a[7, 1] += $1; n.save('own.npy', a)"; }
+own 0
+mkdir own && touch own/stop
+expect_exit 75 'run the same command again' run_ranks 1 run own.yaml
+own 1e-9
+expect_exit 2 'the training set has changed' run_ranks 2 run own.yaml
+own 0
+expect_exit 0 'resumed' run_ranks 2 run own.yaml
+
+# two runs into one folder: the second is refused, --fresh too, and the first is none the worse
+"$MMSOLD_PROGRAM" run c.yaml --quiet --output.directory=shared --sampler.steps=1000000 2> log &
+job=$!
+wait_for "[ -e shared/.lock ]" 20
+expect_exit 2 'another run is working in shared' run_ranks 2 run c.yaml --output.directory=shared
+expect_exit 2 'another run is working in shared' run_ranks 1 run c.yaml --output.directory=shared --fresh
+touch shared/stop
+code=0; wait $job || code=$?
+[ $code -eq 75 ] || { cat log; fail "the first of two runs ended with $code instead of 75"; }
+
 # another way of moving: the same law, and a step may not change it
 way() {
   method=$1; shift
