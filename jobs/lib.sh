@@ -13,7 +13,7 @@ MMSOLD_PACKAGES=(
 
 # And to test.
 MMSOLD_TEST_PACKAGES=(
-  libcmocka-dev valgrind python3-h5py
+  libcmocka-dev valgrind lcov python3-h5py
   slurm-wlm munge
   clang libclang-rt-14-dev # the fuzzers; 14 is the clang of Debian 12
   clang-format clang-tidy cppcheck shellcheck

@@ -2,7 +2,8 @@
 # Installs what is missing and runs all tests.
 #   tests/run.sh            everything
 #   tests/run.sh quick      the ordinary suite of a release build only
-#   tests/run.sh PART...    some of: release sanitize memcheck fuzz format shellcheck cppcheck tidy
+#   tests/run.sh PART...    some of: release sanitize memcheck fuzz format shellcheck cppcheck tidy, and coverage, which
+#                           is no part of everything: which lines and branches the tests reach, by floor
 # Ends with "N passed, N failed, N skipped" over all parts, and fails where one did. Each part's whole output is
 # in build/logs/.
 set -uo pipefail
@@ -15,10 +16,10 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=("${all[@]}")
 [ "${parts[*]}" != quick ] || parts=(release)
 for part in "${parts[@]}"; do
-  case " ${all[*]} " in
+  case " ${all[*]} coverage " in
     *" $part "*) ;;
     *)
-      echo "tests/run.sh: there is no part \"$part\"; there are: quick, or some of ${all[*]}" >&2
+      echo "tests/run.sh: there is no part \"$part\"; there are: quick, or some of ${all[*]} coverage" >&2
       exit 2
       ;;
   esac
@@ -46,6 +47,7 @@ run_part() {
   skipped=$((skipped + part_skipped))
   printf '%-10s  %4d passed, %d failed, %d skipped  (%d s)\n' "$name" "$part_passed" "$part_failed" "$part_skipped" \
     $((SECONDS - start))
+  if [ "$name" = coverage ] && [ -s "$logs/coverage.txt" ]; then cat "$logs/coverage.txt"; fi
   if [ "$part_failed" -gt 0 ]; then
     grep -E '\(Failed\)|\(Timeout\)|\(Not Run\)|error:|FAIL' "$log" | head -n 40
     echo "---- the last lines of $log"
@@ -154,6 +156,25 @@ part_tidy() {
   check run_tidy "${files[@]}"
 }
 run_tidy() { printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" clang-tidy --quiet -p build/release --warnings-as-errors='*'; }
+
+# What the tests reach, by floor, from gcc's counts. Left out: Slurm's, which takes its own time, the kills, whose
+# processes leave no counts, and the installation, which builds anew.
+part_coverage() {
+  local info=$logs/coverage.info
+  if ! build coverage; then
+    part_failed=1
+    return
+  fi
+  find build/coverage -name '*.gcda' -delete
+  build_and_test coverage --label-regex '^(unit|mpi|system)$' --exclude-regex 'system\.(slurm|kills|install)'
+  lcov --quiet --rc lcov_branch_coverage=1 --capture --directory build/coverage/src --output-file "$info.all" \
+    --ignore-errors gcov,source &&
+    lcov --quiet --rc lcov_branch_coverage=1 --extract "$info.all" "$root/src/*" --output-file "$info" || {
+    part_failed=$((part_failed + 1))
+    return
+  }
+  tests/coverage.sh "$info" "$root/src" | tee "$logs/coverage.txt"
+}
 
 for part in "${parts[@]}"; do run_part "$part"; done
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -15,7 +15,7 @@ struct mms_shared {
   MPI_Win window; /* in a passive epoch (lock_all) from creation to the end */
 };
 
-static const double gibibyte = 1024.0 * 1024.0 * 1024.0;
+static const double mebibyte = 1024.0 * 1024.0;
 
 /* Where Open MPI's one-sided component "sm" keeps the pages: its parameter, whose default on Linux is /dev/shm. */
 static const char *backing_directory(void) {
@@ -34,9 +34,9 @@ static mms_status check_room(size_t bytes, const char *what, mms_error *error) {
   double overhead = 1 << 20; /* MPI's own state and rounding to pages: some kilobytes a rank */
   if ((double)bytes + overhead > available)
     return mms_fail(error, MMS_ERR_MEMORY,
-                    "%s: the node's shared copy of %s needs %.3g GiB, but %.3g GiB are free there; make room (for a "
+                    "%s: the node's shared copy of %s needs %.4g MiB, but %.4g MiB are free there; make room (for a "
                     "container --shm-size, for a mount the option size=), start one rank per node, or share less",
-                    directory, what, (double)bytes / gibibyte, available / gibibyte);
+                    directory, what, ((double)bytes + overhead) / mebibyte, available / mebibyte);
   return MMS_OK;
 }
 
@@ -61,8 +61,8 @@ static mms_status open_window(mms_shared *shared, const char *what, mms_error *e
     char text[MPI_MAX_ERROR_STRING] = "";
     int length = 0;
     MPI_Error_string(code, text, &length);
-    return mms_fail(error, MMS_ERR_SYSTEM, "MPI refused %.3g GiB of shared memory for %s: %s",
-                    (double)shared->bytes / gibibyte, what, text);
+    return mms_fail(error, MMS_ERR_SYSTEM, "MPI refused %.4g MiB of shared memory for %s: %s",
+                    (double)shared->bytes / mebibyte, what, text);
   }
   shared->windowed = true;
   mms_world_guard_window(shared->window);

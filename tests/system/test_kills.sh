@@ -25,8 +25,9 @@ same_as_whole() {
 # The ranks of a launcher, by its process id.
 ranks_of() { pgrep -P "$1" -f output.directory=out || true; }
 
-done_kills=0 one_rank=0 writing=0 finished=0
-while [ $done_kills -lt "$kills" ]; do
+done_kills=0 one_rank=0 writing=0 finished=0 resumed=0
+while [ $done_kills -lt "$kills" ] || [ $resumed -eq 0 ]; do
+  [ $done_kills -lt $((kills + 50)) ] || fail "no run came as far as a checkpoint in $done_kills kills"
   ranks=$((RANDOM % 3 + 2))
   mpirun --oversubscribe -n $ranks "$MMSOLD_PROGRAM" run c.yaml --output.directory=out > log 2>&1 &
   job=$!
@@ -59,6 +60,7 @@ while [ $done_kills -lt "$kills" ]; do
   fi
   for attempt in $(seq 100); do [ -z "$(pgrep -f output.directory=out)" ] && break; sleep 0.02; done
   [ -z "$(find out -name '*.partial' 2> /dev/null)" ] || writing=$((writing + 1))
+  ! grep -q '^resumed' log || resumed=$((resumed + 1))
   if grep -q 'damaged\|error' log; then cat log; fail "a killed run left something damaged"; fi
   if [ -e out/samples.h5 ]; then
     same_as_whole out
@@ -80,4 +82,4 @@ same_as_whole signalled
 expect_exit 75 'run the same command again' run_ranks 2 run c.yaml --output.directory=limited --sampler.steps=100000000 --max-hours 0.0008
 steps=$(sed -n 's/^stopped.*after step \([0-9]*\) of.*/\1/p' expect.log)
 [ "$steps" -ge 1 ] && [ -e "limited/checkpoint-$steps.h5" ] || fail "--max-hours left no checkpoint"
-echo "$done_kills kills survived ($one_rank of one rank, $writing while a file was being written, $finished runs finished on the way)"
+echo "$done_kills kills survived ($one_rank of one rank, $writing while a file was being written); $resumed resumes, $finished runs finished on the way"
