@@ -3,11 +3,12 @@
 : "${MMSOLD_PROGRAM:?}" "${MMSOLD_SOURCE:?}" "${MMSOLD_BUILD:?}"
 PYTHON=/usr/bin/python3 # Debian's, where python3-h5py is
 
-# enter_scratch NAME: an empty folder of this test's own below the build's tests, removed at a good end.
+# enter_scratch NAME: an empty folder of this test's own below the build's tests, removed at a good end. What a test that
+# fails has left running ends with it.
 enter_scratch() {
   scratch="$PWD/scratch-$1"
   rm -rf "$scratch" && mkdir -p "$scratch" && cd "$scratch" || exit 1
-  trap 'code=$?; if [ $code -eq 0 ]; then cd / && rm -rf "$scratch"; fi; exit $code' EXIT
+  trap 'code=$?; jobs -p | xargs -r kill 2> /dev/null || true; if [ $code -eq 0 ]; then cd / && rm -rf "$scratch"; fi; exit $code' EXIT
 }
 
 fail() {
