@@ -257,7 +257,7 @@ static void what_cannot_be_normalised_is_refused(void **state) {
   mms_tilt_free(&tilt);
   /* points spread wider than the target: C outgrows what V can bear */
   double points[8] = {3, 0, -3, 0, 0, 3, 0, -3}, gradients[8];
-  for (int i = 0; i < 8; i++) gradients[i] = points[i] / 0.01;
+  for (int i = 0; i < 8; i++) gradients[i] = points[i] * 64.0;
   tilt = tilt_of(&target, 4, points, gradients, false);
   expect_refused(mms_tilt_check(&tilt, NULL, &error), MMS_ERR_NUMERIC, &error, "spread too wide");
   mms_tilt_free(&tilt);
