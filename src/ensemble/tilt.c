@@ -1,5 +1,6 @@
 #include "mmsold/ensemble/tilt.h"
 
+#include "ensemble/few.h"
 #include "mmsold/linalg/dense.h"
 #include "mmsold/parallel/exact_sum.h"
 #include <math.h>
@@ -275,7 +276,10 @@ void mms_tilt_add(const mms_tilt *tilt, int64_t rows, const double *z, double *e
     const double *here = z + first * d;
     for (int64_t i = 0; i < now; i++)
       for (int64_t k = 0; k < d; k++) away[i * d + k] = here[i * d + k] - mean[k];
-    mms_dense_multiply(false, false, now, d, d, 1.0, away, tilt->quadratic.data, 0.0, pull); /* Λ is symmetric */
+    if (d <= MMS_FEW_DIMENSIONS) /* Λ is symmetric */
+      mms_few_map(now, d, false, tilt->quadratic.data, NULL, NULL, away, pull);
+    else
+      mms_dense_multiply(false, false, now, d, d, 1.0, away, tilt->quadratic.data, 0.0, pull);
     for (int64_t i = 0; i < now && energy != NULL; i++) {
       double sum = 0.0;
       for (int64_t k = 0; k < d; k++) sum += linear[k] * here[i * d + k] + 0.5 * away[i * d + k] * pull[i * d + k];
