@@ -38,6 +38,7 @@ mms_status mms_cli_agree(const mms_cli *cli, mms_status mine, mms_error *error);
 mms_status mms_command_run(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_prepare(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_evaluate(mms_cli *cli, int argc, char **argv, mms_error *error);
+mms_status mms_command_density(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_compare(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_info(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_plot(mms_cli *cli, int argc, char **argv, mms_error *error);

@@ -32,7 +32,21 @@ static const mms_command table[] = {
      "them\n"
      "\n"
      "Only `training` and `score` must be there; sampler.seed (default 0) is the seed of the smoothing.\n"},
-    {"density", NULL, "CONFIG", "2-D: tilt, normaliser, density picture, test likelihood", ""},
+    {"density", mms_command_density, "CONFIG [--fresh] [--section.key=value ...]",
+     "2-D: tilt, normaliser, density pictures and likelihood of test points at a list of smoothings",
+     "  --fresh             keep a density.h5 that is there aside and start over\n"
+     "\n"
+     "The sections training, score (bandwidth) and density must be there. For each smoothing: the naive law exp(-V), "
+     "the\n"
+     "tilted law that has the target's moments, their normalisers, the negative log-likelihood (nll) of test points "
+     "with\n"
+     "standard errors, and which smoothing is best. Results: the table, DIRECTORY/density.h5, density.png and "
+     "nll.png.\n"
+     "The column \"cut off\" is the share of the mass in the outermost cells, \"cells\" how much log Z changes where "
+     "only\n"
+     "every other cell is taken.\n"
+     "\n"
+     "  mpirun -n 2 mmsold density config/paper/circle.yaml\n"},
     {"converge", NULL, "CONFIG", "the same run at many P and seeds; errors, slopes, picture", ""},
     {"classify", NULL, "CONFIG", "minimum expected-cost classifier", ""},
     {"compare", mms_command_compare, "A B [--json] [--sliced]",
@@ -50,10 +64,12 @@ static const mms_command table[] = {
      "  --verify            read all of it, so that its checksums are checked\n"
      "\n"
      "FILE is one of ours, any other HDF5 file, a .npy file or an IDX file.\n"},
-    {"plot", mms_command_plot, "FILE --output PICTURE [--trace]", "draw samples, a training set or a trace",
+    {"plot", mms_command_plot, "FILE --output PICTURE [--trace | --curves]",
+     "draw samples, a training set, a trace or densities",
      "  --output PICTURE    .png; charts also .pdf and .svg; an existing file is replaced. A chart's numbers go to\n"
      "                      PICTURE.csv beside it\n"
      "  --trace             the trace of a run instead of its samples\n"
+     "  --curves            of a density.h5: likelihood over smoothing instead of the densities\n"
      "\n"
      "Images become a sheet: real ones, the same through PCA and back, generated ones, and under these each one's\n"
      "nearest training image (smallest distance in the data's own coordinates, that is in pixels). Pixels outside\n"

@@ -8,6 +8,7 @@
 #include "mmsold/field/field.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/run/run.h"
+#include "mmsold/study/density.h"
 #include "mmsold/training/training.h"
 
 /* Where a value was read. */
@@ -46,6 +47,7 @@ typedef struct mms_config {
   mms_score_options score;
   mms_sampler_options sampler;
   mms_output_options output;
+  mms_density_options density;
   mms_value values[MMS_KEYS];
   mms_place sections[MMS_SECTIONS]; /* where each section began; line 0: not there */
 } mms_config;
@@ -56,6 +58,7 @@ enum {
   MMS_NEEDS_TRAINING = 1 << MMS_SECTION_TRAINING,
   MMS_NEEDS_SAMPLER = 1 << MMS_SECTION_SAMPLER,
   MMS_NEEDS_SCORE = 1 << MMS_SECTION_SCORE,
+  MMS_NEEDS_DENSITY = 1 << MMS_SECTION_DENSITY,
   MMS_NEEDS_CONVERGE = 1 << MMS_SECTION_CONVERGE
 };
 

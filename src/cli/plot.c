@@ -34,10 +34,14 @@ static mms_status plot_samples(const mms_plot *plot, mms_error *error) {
   return mms_plot_trace(plot, error);
 }
 
-static mms_status plot(const mms_plot *plot, bool trace, mms_error *error) {
+static mms_status plot(const mms_plot *plot, bool trace, bool curves, mms_error *error) {
+  if (curves && !mms_h5_has(plot->file, "/nll"))
+    return mms_fail(error, MMS_ERR_INPUT, "%s has no likelihoods: mmsold density writes some", plot->path);
+  if (curves) return mms_plot_likelihood(plot, error);
   if (trace && !mms_h5_has(plot->file, "/trace/step"))
     return mms_fail(error, MMS_ERR_INPUT, "%s has no trace (output.trace_every: 0?)", plot->path);
   if (trace) return mms_plot_trace(plot, error);
+  if (mms_h5_has(plot->file, "/density/naive")) return mms_plot_density(plot, error);
   if (mms_h5_has(plot->file, "/samples")) return plot_samples(plot, error);
   if (mms_h5_has(plot->file, "/training")) return mms_plot_prepared(plot, error);
   if (mms_h5_has(plot->file, "/trace/step")) return mms_plot_trace(plot, error);
@@ -48,9 +52,12 @@ static mms_status plot(const mms_plot *plot, bool trace, mms_error *error) {
 }
 
 mms_status mms_command_plot(mms_cli *cli, int argc, char **argv, mms_error *error) {
-  bool trace = false;
+  bool trace = false, curves = false;
   const char *output = NULL, *names[] = {"FILE"}, *operands[1] = {NULL};
-  const mms_option options[] = {{"output", MMS_OPTION_TEXT, &output}, {"trace", MMS_OPTION_FLAG, &trace}, {0}};
+  const mms_option options[] = {{"output", MMS_OPTION_TEXT, &output},
+                                {"trace", MMS_OPTION_FLAG, &trace},
+                                {"curves", MMS_OPTION_FLAG, &curves},
+                                {0}};
   mms_arguments arguments;
   mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, false, error);
   mms_arguments_free(&arguments);
@@ -60,7 +67,7 @@ mms_status mms_command_plot(mms_cli *cli, int argc, char **argv, mms_error *erro
   if (mms_team_rank(cli->team) == 0) {
     mms_plot about = {.log = &cli->log, .path = operands[0], .output = output};
     status = mms_h5_open(&about.file, NULL, about.path, error);
-    if (status == MMS_OK) status = plot(&about, trace, error);
+    if (status == MMS_OK) status = plot(&about, trace, curves, error);
     mms_h5_close(&about.file);
     if (status == MMS_OK) printf("%s\n", output);
   }

@@ -31,6 +31,9 @@ mms_status mms_plot_samples_sheet(const mms_plot *plot, int64_t image_rows, int6
 mms_status mms_plot_samples_scatter(const mms_plot *plot, mms_error *error);
 /* What a run traced, over the steps, from `/trace`: a panel for each kind of number. */
 mms_status mms_plot_trace(const mms_plot *plot, mms_error *error);
+/* What `density` wrote: both laws at every smoothing; their likelihoods over it. */
+mms_status mms_plot_density(const mms_plot *plot, mms_error *error);
+mms_status mms_plot_likelihood(const mms_plot *plot, mms_error *error);
 /* What `prepare` wrote: a sheet or a scatter chart of the rows, decoded. */
 mms_status mms_plot_prepared(const mms_plot *plot, mms_error *error);
 

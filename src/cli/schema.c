@@ -2,7 +2,7 @@
 #include "cli/schema_rows.h"
 
 static const mms_schema_group *const groups[] = {&mms_schema_training, &mms_schema_sampler, &mms_schema_output,
-                                                 &mms_schema_converge};
+                                                 &mms_schema_density, &mms_schema_converge};
 
 const mms_schema_key *mms_schema(mms_key key) {
   int at = (int)key;

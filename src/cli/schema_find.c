@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const sections[MMS_SECTIONS] = {"training", "sampler", "score", "output", "converge"};
+static const char *const sections[MMS_SECTIONS] = {"training", "sampler", "score", "output", "density", "converge"};
 
 const char *mms_schema_section(mms_section section) { return sections[section]; }
 
@@ -22,9 +22,7 @@ mms_key mms_schema_find(mms_section section, const char *name) {
   return MMS_KEYS;
 }
 
-bool mms_schema_section_is_planned(const char *name) {
-  return strcmp(name, "density") == 0 || strcmp(name, "classify") == 0;
-}
+bool mms_schema_section_is_planned(const char *name) { return strcmp(name, "classify") == 0; }
 
 bool mms_schema_section_is_command(mms_section section) { return section > MMS_SECTION_OUTPUT; }
 

@@ -2,6 +2,7 @@
 #include "cli/schema.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -34,7 +35,11 @@ void mms_schema_accepts_one(mms_key key, char *out, size_t size) {
     break;
   case MMS_TYPE_REAL:
   case MMS_TYPE_REAL_OR_AUTO:
-    add(out, size, "a number, %s%g%s", row->at_least ? "" : "more than ", row->above, row->at_least ? " or more" : "");
+    if (isinf(row->above))
+      add(out, size, "a number");
+    else
+      add(out, size, "a number, %s%g%s", row->at_least ? "" : "more than ", row->above,
+          row->at_least ? " or more" : "");
     if (row->type == MMS_TYPE_REAL_OR_AUTO) add(out, size, ", or auto");
     break;
   case MMS_TYPE_TEXT:

@@ -14,6 +14,7 @@ extern const mms_schema_group mms_schema_training; /* training */
 extern const mms_schema_group mms_schema_sampler;  /* sampler and score */
 extern const mms_schema_group mms_schema_output;   /* output */
 /* One section, and one file, per later command; a run passes these by. */
+extern const mms_schema_group mms_schema_density;
 extern const mms_schema_group mms_schema_converge;
 
 #define GROUP_OF(rows)                                                                                                 \

@@ -190,7 +190,7 @@ static void test_unknown_words_name_the_nearest(void **state) {
                "c.yaml:2:2: sampler.setps: there is no such key; did you mean sampler.steps?");
   refuses_with("training: {steps: 5}", NULL, 0, "did you mean sampler.steps?"); /* the right name, the wrong section */
   refuses_with("bandwidth: 5", NULL, 0, "did you mean the key score.bandwidth, inside its section?");
-  refuses_with("zzzzzzzz: {a: 5}", NULL, 0, "there are training, sampler, score, output and converge");
+  refuses_with("zzzzzzzz: {a: 5}", NULL, 0, "there are training, sampler, score, output, density and converge");
   refuses_with("score: {backend: densee}", NULL, 0,
                "c.yaml:1:18: score.backend: \"densee\" is not one of auto, reference, dense, tree, neighbours; did you "
                "mean \"dense\"?");
@@ -202,11 +202,11 @@ static void test_not_built_is_refused(void **state) {
   const char *lines[] = {"sampler: {method: kinetic}",         "sampler: {method: cfdm}",
                          "sampler: {friction: 1.0}",           "sampler: {scheme: aboba}",
                          "sampler: {scheme: baoab}",           "score: {linalg: distributed}",
-                         "training: {placement: partitioned}", "density: {smoothing: [1, 2]}",
+                         "training: {placement: partitioned}", "classify: {a: 1}",
                          "converge: {particles: [1, 2]}",      "classify: {}"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     refuses_with(lines[i], NULL, 0, "not built in this version");
-  refuses_with(smallest, "density.sigma=1", ALL, "not built in this version");
+  refuses_with(smallest, "classify.sigma=1", ALL, "not built in this version");
 }
 
 static void test_keys_must_agree(void **state) {
