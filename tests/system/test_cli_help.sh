@@ -20,7 +20,7 @@ expect_exit 0 '^usage: mmsold run' "$mmsold" run c.yaml --nonsense --help
 rows=$(grep -c '^| `' keys.md)
 keys=$(grep -c '^  [a-z_]*$' keys.txt)
 if [ "$rows" -lt 34 ] || [ "$rows" -ne "$keys" ]; then fail "$rows keys in the table, $keys in the text"; fi
-grep -q 'not built in this version: langevin, kinetic, cfdm' keys.txt || fail "help keys does not say what is not built"
+grep -q 'not built in this version: partitioned' keys.txt || fail "help keys does not say what is not built"
 
 # The README's table is this one.
 if grep -q '^<!-- keys: begin ' "$MMSOLD_SOURCE/README.md"; then
@@ -56,7 +56,7 @@ expect_exit 2 '--check takes no value' "$mmsold" run c.yaml --check=yes
 expect_exit 2 '--max-hours: "2h" is not a number' "$mmsold" run c.yaml --max-hours 2h
 expect_exit 2 '--directions: "0" is not an integer, 1 or more' "$mmsold" compare a b --directions=0
 expect_exit 2 '--markdown goes with' "$mmsold" help --markdown
-expect_exit 2 'density is not built in this version' "$mmsold" density c.yaml
+expect_exit 2 'classify is not built in this version' "$mmsold" classify c.yaml
 
 # Messages go to stderr, results to stdout; --quiet and --verbose stand anywhere.
 "$mmsold" --quiet help run --verbose > out.txt 2> err.txt
