@@ -12,7 +12,7 @@
  * most FAR δ away (κ FAR²δ²/2 = 46), and 1 for that point: every draw's mass is at least 2^-D, and what is left out,
  * below 2^-(D + 36 + log2 n) for each point, adds up to 2^-36 of it. Floats go down to 2^-120 here: D <= 84 − log2 n.
  */
-static const double SINGLE = 1.0, LEAF = 8.0, FAR = 8.0, RANGE = 120.0, REST = 36.0;
+static const double SINGLE = 2.0, LEAF = 8.0, FAR = 8.0, RANGE = 120.0, REST = 36.0;
 enum { LEAVES_LEAST = 4, LEAVES_MOST = 4096 };
 
 struct mms_tree_cloud {
@@ -32,6 +32,7 @@ struct mms_tree_cloud {
   double *sums;    /* [ROWS][draws] */
   float *shares;   /* [ROWS][draws] */
   double cut;      /* of this batch: D + REST + log2 n */
+  double away;     /* the largest |s_j| */
   bool ready;
   double bandwidth; /* that the factors were made for */
   int64_t bytes;
@@ -185,6 +186,12 @@ bool mms_tree_cloud_ready(mms_tree_cloud *self, const mms_queries *queries, cons
   double range = ranges(self, draws, shifts);
   self->bandwidth = queries->bandwidth;
   self->cut = range + REST + self->bits;
+  self->away = 0.0;
+  for (int64_t g = 0; g < draws->groups; g++)
+    for (int64_t l = 0; l < MMS_TREE_LANES; l++) {
+      double s = shifts[(g * (self->dim + 1) + self->dim) * MMS_TREE_LANES + l];
+      self->away = s > self->away ? s : self->away;
+    }
   self->ready = self->cut <= RANGE;
   self->points.draws = draws->count;
   if (self->ready) make_factors(self, draws, shifts);
@@ -210,7 +217,10 @@ static bool begin_row(mms_tree_cloud *self, const mms_tree_draws *draws, const d
   int64_t leaf = kernels->cloud_nearest(self->centres, self->dim, self->padded, z, self->squares);
   double u2 = nearest(mms_tree_leaf(self->index, leaf), self->dim, z), half = 0.5 * draws->scale;
   if (!(u2 <= FAR * FAR * draws->bandwidth2)) return false;
-  double reach = self->leaf + sqrt(u2 + self->cut / half);
+  /* No point is of weight to a draw of mass >= its weight of the nearest one, κ(|y|² − u²)/2 − κ|s|(|y| + u) below it,
+   * where that is more than REST + log2 n; nor, for all draws, where κ(|y|² − u²)/2 is more than `cut`. */
+  double near = sqrt(u2) + self->away, own = self->away + sqrt(near * near + (REST + self->bits) / half);
+  double all = sqrt(u2 + self->cut / half), reach = self->leaf + (own < all ? own : all);
   row->z = z;
   row->mean = out;
   row->top = half * u2;

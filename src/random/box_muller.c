@@ -68,6 +68,7 @@ MMS_RANDOM_CLONES
 void mms_random_box_muller(int groups, const mms_random_words *words, double *restrict out) {
   const uint32_t *restrict w0 = words->word[0], *restrict w1 = words->word[1];
   const uint32_t *restrict w2 = words->word[2], *restrict w3 = words->word[3];
+  double made[2][MMS_RANDOM_BATCH]; /* turned at the end: the loop writes vectors */
   for (int g = 0; g < groups; g++) {
     double r = sqrt(minus_two_log(w0[g], w1[g]));
     /* a = 2 pi (w2 2^32 + w3) 2^-64 = quadrant pi/2 + x, |x| <= pi/4; quarter turns are exact. */
@@ -78,7 +79,11 @@ void mms_random_box_muller(int groups, const mms_random_words *words, double *re
     uint64_t odd = (uint64_t)0 - (quadrant & 1); /* all ones for quadrants 1 and 3: sine and cosine change places */
     uint64_t swap = (bits_of(c) ^ bits_of(s)) & odd;
     uint64_t minus_c = (uint64_t)((quadrant + 1) & 2) << 62, minus_s = (uint64_t)(quadrant & 2) << 62;
-    out[2 * g] = r * double_of(bits_of(c) ^ swap ^ minus_c);
-    out[2 * g + 1] = r * double_of(bits_of(s) ^ swap ^ minus_s);
+    made[0][g] = r * double_of(bits_of(c) ^ swap ^ minus_c);
+    made[1][g] = r * double_of(bits_of(s) ^ swap ^ minus_s);
+  }
+  for (int g = 0; g < groups; g++) {
+    out[2 * g] = made[0][g];
+    out[2 * g + 1] = made[1][g];
   }
 }

@@ -48,8 +48,10 @@ static inline float cosine(float x) {
 
 MMS_RANDOM_CLONES
 void mms_random_box_muller_float(int groups, const mms_random_words *words, float *restrict out) {
+  float made[4][MMS_RANDOM_BATCH]; /* turned at the end: the loop writes vectors */
   for (int pair = 0; pair < 2; pair++) {
     const uint32_t *restrict length = words->word[2 * pair], *restrict angle = words->word[2 * pair + 1];
+    float *restrict first = made[2 * pair], *restrict second = made[2 * pair + 1];
     for (int g = 0; g < groups; g++) {
       float r = sqrtf(minus_two_log(length[g]));
       uint32_t quadrant = (angle[g] + 0x20000000U) >> 30;
@@ -58,8 +60,10 @@ void mms_random_box_muller_float(int groups, const mms_random_words *words, floa
       float c = cosine(x), s = sine(x);
       uint32_t swap = (bits_of(c) ^ bits_of(s)) & (0U - (quadrant & 1));
       uint32_t minus_c = ((quadrant + 1) & 2) << 30, minus_s = (quadrant & 2) << 30;
-      out[4 * g + 2 * pair] = r * float_of(bits_of(c) ^ swap ^ minus_c);
-      out[4 * g + 2 * pair + 1] = r * float_of(bits_of(s) ^ swap ^ minus_s);
+      first[g] = r * float_of(bits_of(c) ^ swap ^ minus_c);
+      second[g] = r * float_of(bits_of(s) ^ swap ^ minus_s);
     }
   }
+  for (int g = 0; g < groups; g++)
+    for (int i = 0; i < 4; i++) out[4 * g + i] = made[i][g];
 }
