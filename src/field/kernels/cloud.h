@@ -130,13 +130,13 @@ LANES_INLINE void fine_weights_of(const double *leaves, int64_t dim, const mms_c
 
 static void cloud_weights(const mms_cloud_points *points, const double *leaves, int64_t dim, const mms_cloud_row *row,
                           double scale) {
-  if (leaves != NULL && dim == 2)
+  if (LANES_UNROLLED && leaves != NULL && dim == 2)
     fine_weights_of(leaves, 2, row, scale);
   else if (leaves != NULL)
     fine_weights_of(leaves, dim, row, scale);
-  else if (dim == 2)
+  else if (LANES_UNROLLED && dim == 2)
     weights_of(points, 2, row, (float)scale);
-  else if (dim == 3)
+  else if (LANES_UNROLLED && dim == 3)
     weights_of(points, 3, row, (float)scale);
   else
     weights_of(points, dim, row, (float)scale);
@@ -212,13 +212,13 @@ LANES_INLINE void moments(const mms_cloud_points *points, int64_t dim, const mms
 }
 
 static void cloud_moments(const mms_cloud_points *points, int64_t dim, const mms_cloud_row *row, int rows) {
-  if (dim == 2 && rows == MMS_CLOUD_ROWS && points->draws == 8)
+  if (LANES_UNROLLED && dim == 2 && rows == MMS_CLOUD_ROWS && points->draws == 8)
     moments(points, 2, row, MMS_CLOUD_ROWS, 8);
-  else if (dim == 2 && rows == MMS_CLOUD_ROWS)
+  else if (LANES_UNROLLED && dim == 2 && rows == MMS_CLOUD_ROWS)
     moments(points, 2, row, MMS_CLOUD_ROWS, points->draws);
   else
     for (int r = 0; r < rows; r++)
-      if (dim == 2)
+      if (LANES_UNROLLED && dim == 2)
         moments(points, 2, row + r, 1, points->draws);
       else
         moments(points, dim, row + r, 1, points->draws);

@@ -8,9 +8,12 @@
 #include "field/kernels/simd.h"
 #include "field/kernels/softmax.h"
 
-#if defined(__GNUC__)
+/* Under sanitizers a function for each dimension would take minutes to compile. */
+#if defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)
+#define LANES_UNROLLED 1
 #define LANES_INLINE static inline __attribute__((always_inline)) /* so that constant arguments unroll the loops */
 #else
+#define LANES_UNROLLED 0
 #define LANES_INLINE static inline
 #endif
 
@@ -60,7 +63,7 @@ LANES_INLINE v8 v8_spread(const double *p, int per) {
   __m256d four = _mm256_loadu_pd(p);
   return (v8){{_mm256_permute4x64_pd(four, 0x50), _mm256_permute4x64_pd(four, 0xfa)}};
 #else
-  double out[MMS_TREE_LANES];
+  double out[MMS_TREE_LANES] = {0.0};
   for (int l = 0; l < MMS_TREE_LANES; l++) out[l] = p[l * per / MMS_TREE_LANES];
   return v8_load(out);
 #endif
@@ -68,7 +71,7 @@ LANES_INLINE v8 v8_spread(const double *p, int per) {
 
 /* Of each draw the sum, or the largest, over the `per` points of the lanes; in every lane of the draw. */
 LANES_INLINE v8 v8_fold(v8 a, int per, bool largest) {
-  double in[MMS_TREE_LANES], out[MMS_TREE_LANES];
+  double in[MMS_TREE_LANES], out[MMS_TREE_LANES] = {0.0};
   if (per == 1) return a;
   v8_store(in, a);
   int draws = MMS_TREE_LANES / per;

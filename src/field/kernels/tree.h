@@ -35,7 +35,7 @@ LANES_INLINE int64_t first_least(const vd *square) {
 
 /* Kernels of one, two and three dimensions are compiled for them. */
 #define TREE_BY_DIM(call)                                                                                              \
-  switch (dim) {                                                                                                       \
+  switch (LANES_UNROLLED ? dim : 0) {                                                                                  \
   case 1:                                                                                                              \
     return call(1);                                                                                                    \
   case 2:                                                                                                              \

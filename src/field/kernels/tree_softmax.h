@@ -71,11 +71,11 @@ LANES_INLINE void add(const mms_tree_list *list, int64_t dim, int64_t width, con
 
 LANES_INLINE void add_by_dim(const mms_tree_list *list, int64_t dim, int64_t width, const double *shift, double scale,
                              int per, double *state) {
-  if (dim == 1)
+  if (LANES_UNROLLED && dim == 1)
     add(list, 1, width, shift, scale, per, state);
-  else if (dim == 2)
+  else if (LANES_UNROLLED && dim == 2)
     add(list, 2, width, shift, scale, per, state);
-  else if (dim == 3)
+  else if (LANES_UNROLLED && dim == 3)
     add(list, 3, width, shift, scale, per, state);
   else
     add(list, dim, width, shift, scale, per, state);
@@ -83,7 +83,7 @@ LANES_INLINE void add_by_dim(const mms_tree_list *list, int64_t dim, int64_t wid
 
 static void tree_add(const mms_tree_list *list, int64_t dim, int64_t width, const double *shift, double scale, int per,
                      double *state) {
-  switch (per) {
+  switch (LANES_UNROLLED ? per : 0) {
   case 1:
     add_by_dim(list, dim, width, shift, scale, 1, state);
     return;
@@ -93,8 +93,11 @@ static void tree_add(const mms_tree_list *list, int64_t dim, int64_t width, cons
   case 4:
     add_by_dim(list, dim, width, shift, scale, 4, state);
     return;
-  default:
+  case MMS_TREE_LANES:
     add_by_dim(list, dim, width, shift, scale, MMS_TREE_LANES, state);
+    return;
+  default:
+    add(list, dim, width, shift, scale, per, state);
   }
 }
 
