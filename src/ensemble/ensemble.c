@@ -1,6 +1,7 @@
 #include "mmsold/ensemble/ensemble.h"
 
 #include "mmsold/base/memory.h"
+#include "mmsold/base/sort.h"
 #include "mmsold/random/random.h"
 #include <stdlib.h>
 
@@ -35,21 +36,76 @@ void mms_ensemble_free(mms_ensemble *ensemble) {
   *ensemble = (mms_ensemble){0};
 }
 
+/* The start of the local particles, as the training points that they start at come by. */
+typedef struct beginning {
+  mms_ensemble *ensemble;
+  uint64_t seed;
+  int64_t count; /* training points */
+  double bandwidth;
+  int64_t *wanted; /* training point and particle of each, in the order of the points; NULL: the set comes at once */
+  int64_t met;
+} beginning;
+
+static int64_t start_index(const beginning *b, int64_t particle) {
+  mms_random_key key = {.seed = b->seed, .stream = MMS_STREAM_START_INDEX};
+  key.item = (uint64_t)(b->ensemble->blocks.first_row + particle);
+  return (int64_t)mms_random_index(key, 0, (uint64_t)b->count);
+}
+
+/* z = x + δ N(0, I), where Y will be. */
+static void start_at(const beginning *b, int64_t particle, const double *point) {
+  int64_t d = b->ensemble->dim;
+  double *z = b->ensemble->y + particle * d;
+  mms_random_key key = {.seed = b->seed, .stream = MMS_STREAM_START_NOISE};
+  key.item = (uint64_t)(b->ensemble->blocks.first_row + particle);
+  mms_random_normals(key, 0, d, z);
+  for (int64_t k = 0; k < d; k++) z[k] = point[k] + b->bandwidth * z[k];
+}
+
+static const int PARTICLE_BITS = 31; /* of an entry of `wanted`, below the training point's 32 */
+
+static void start_rows(void *context, int64_t first, int64_t rows, const double *points) {
+  beginning *b = context;
+  int64_t n_local = b->ensemble->blocks.n_local, d = b->ensemble->dim;
+  if (b->wanted == NULL)
+    for (int64_t i = 0; i < n_local; i++) start_at(b, i, points + start_index(b, i) * d);
+  for (; b->wanted != NULL && b->met < n_local && b->wanted[b->met] >> PARTICLE_BITS < first + rows; b->met++) {
+    int64_t particle = b->wanted[b->met] & ((INT64_C(1) << PARTICLE_BITS) - 1);
+    start_at(b, particle, points + ((b->wanted[b->met] >> PARTICLE_BITS) - first) * d);
+  }
+}
+
+/* Which points of a partitioned set are wanted by whom. */
+static mms_status list_wanted(beginning *b, mms_error *error) {
+  int64_t n_local = b->ensemble->blocks.n_local;
+  void *memory = NULL;
+  if (n_local >> PARTICLE_BITS != 0 || b->count >> 32 != 0)
+    return mms_fail(error, MMS_ERR_INPUT, "%lld particles of a rank and %lld partitioned training points are too many",
+                    (long long)n_local, (long long)b->count);
+  mms_status status = mms_allocate(&memory, n_local, sizeof(int64_t), "the particles' starting points", error);
+  b->wanted = memory;
+  for (int64_t i = 0; status == MMS_OK && i < n_local; i++) b->wanted[i] = start_index(b, i) << PARTICLE_BITS | i;
+  if (status == MMS_OK) mms_sort_int64(b->wanted, n_local);
+  return status;
+}
+
 mms_status mms_ensemble_start(mms_ensemble *ensemble, const mms_team *team, const mms_training *training,
                               const mms_target *target, mms_constraint *constraint, uint64_t seed, mms_error *error) {
   const mms_blocks *blocks = &ensemble->blocks;
   int64_t d = ensemble->dim;
-  for (int64_t i = 0; i < blocks->n_local; i++) {
-    mms_random_key key = {.seed = seed, .stream = MMS_STREAM_START_INDEX, .item = (uint64_t)(blocks->first_row + i)};
-    const double *point = training->points + (int64_t)mms_random_index(key, 0, (uint64_t)training->count) * d;
-    double *z = ensemble->y + i * d;
-    key.stream = MMS_STREAM_START_NOISE;
-    mms_random_normals(key, 0, d, z);
-    for (int64_t k = 0; k < d; k++) z[k] = point[k] + target->bandwidth * z[k];
+  beginning b = {.ensemble = ensemble, .seed = seed, .count = training->count, .bandwidth = target->bandwidth};
+  if (training->partitioned) {
+    mms_status status = mms_team_agree(team, list_wanted(&b, error), error);
+    if (status != MMS_OK) {
+      free(b.wanted);
+      return status;
+    }
   }
-  for (int64_t b = blocks->first; b < blocks->end; b++) {
-    double *y = ensemble->y + (mms_blocks_first_row(blocks, b) - blocks->first_row) * d;
-    mms_target_coordinates(target, mms_blocks_rows(blocks, b), y, y);
+  mms_training_walk(training, start_rows, &b);
+  free(b.wanted);
+  for (int64_t block = blocks->first; block < blocks->end; block++) {
+    double *y = ensemble->y + (mms_blocks_first_row(blocks, block) - blocks->first_row) * d;
+    mms_target_coordinates(target, mms_blocks_rows(blocks, block), y, y);
   }
   return constraint == NULL ? MMS_OK : mms_constraint_retract(constraint, team, ensemble->y, error);
 }

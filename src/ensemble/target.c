@@ -32,28 +32,58 @@ static mms_status allocate(mms_target *target, int64_t dim, mms_error *error) {
   return status;
 }
 
-/* μ*: the average, then the average of what is left, which removes the first one's rounding. */
+/* Sums over the training set, as its rows come by: in their order, so that parts make no difference. */
+typedef struct sums {
+  int64_t dim, count;
+  const double *mean;
+  double *left, *tile, *covariance;
+} sums;
+
+static void add_rows(void *context, int64_t first, int64_t rows, const double *points) {
+  const sums *s = context;
+  (void)first;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t k = 0; k < s->dim; k++) s->left[k] += points[i * s->dim + k] - s->mean[k];
+}
+
+static void nothing(void *context, int64_t first, int64_t rows, const double *points) {
+  (void)context, (void)first, (void)rows, (void)points;
+}
+
+/* μ*: the average, then the average of what is left, which removes the first one's rounding. A rank without `left`
+ * only passes its part on. */
 static void find_mean(const mms_training *training, double *mean, double *left) {
   int64_t n = training->count, d = training->dim;
   for (int pass = 0; pass < 2; pass++) {
-    memset(left, 0, (size_t)d * sizeof *left);
-    for (int64_t i = 0; i < n; i++)
-      for (int64_t k = 0; k < d; k++) left[k] += training->points[i * d + k] - mean[k];
-    for (int64_t k = 0; k < d; k++) mean[k] += left[k] / (double)n;
+    sums s = {.dim = d, .mean = mean, .left = left};
+    if (left != NULL) memset(left, 0, (size_t)d * sizeof *left);
+    mms_training_walk(training, left != NULL ? add_rows : nothing, &s);
+    for (int64_t k = 0; left != NULL && k < d; k++) mean[k] += left[k] / (double)n;
+  }
+}
+
+/* Pieces begin on whole tiles of the training set, and so on whole tiles here. */
+_Static_assert(MMS_TRAINING_TILE % MMS_TARGET_TILE == 0, "tiles of the moments fit those of a partitioned set");
+
+static void add_products(void *context, int64_t from, int64_t count, const double *points) {
+  const sums *s = context;
+  int64_t d = s->dim;
+  (void)from;
+  for (int64_t first = 0; first < count; first += MMS_TARGET_TILE) {
+    int64_t rows = count - first < MMS_TARGET_TILE ? count - first : MMS_TARGET_TILE;
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t k = 0; k < d; k++) s->tile[i * d + k] = points[(first + i) * d + k] - s->mean[k];
+    mms_dense_gram_upper(rows, d, 1.0 / (double)s->count, s->tile, 1.0, s->covariance);
   }
 }
 
 /* cov(X, 1/n) from centred rows, tile by tile in a fixed order. */
 static void find_covariance(const mms_training *training, const double *mean, double *tile, double *covariance) {
-  int64_t n = training->count, d = training->dim;
-  memset(covariance, 0, (size_t)(d * d) * sizeof *covariance);
-  for (int64_t first = 0; first < n; first += MMS_TARGET_TILE) {
-    int64_t rows = n - first < MMS_TARGET_TILE ? n - first : MMS_TARGET_TILE;
-    for (int64_t i = 0; i < rows; i++)
-      for (int64_t k = 0; k < d; k++) tile[i * d + k] = training->points[(first + i) * d + k] - mean[k];
-    mms_dense_gram_upper(rows, d, 1.0 / (double)n, tile, 1.0, covariance);
-  }
-  mms_dense_mirror_upper(d, covariance);
+  int64_t d = training->dim;
+  sums s = {.dim = d, .count = training->count, .mean = mean, .tile = tile, .covariance = covariance};
+  if (covariance != NULL) memset(covariance, 0, (size_t)(d * d) * sizeof *covariance);
+  mms_training_walk(training, covariance != NULL ? add_products : nothing, &s);
+  if (covariance != NULL) mms_dense_mirror_upper(d, covariance);
 }
 
 static mms_status refuse_singular(const mms_target *target, mms_error *error) {
@@ -106,19 +136,29 @@ static mms_status find_factor(mms_target *target, const double *q, mms_error *er
   return status;
 }
 
-/* Everything but the sending, on one rank. */
-static mms_status compute(mms_target *target, const mms_training *training, mms_error *error) {
+static mms_status check_bandwidth(const mms_target *target, mms_error *error) {
+  double square = target->bandwidth * target->bandwidth;
+  if (target->bandwidth > 0.0 && isfinite(square) && square != 0.0) return MMS_OK;
+  return mms_fail(error, MMS_ERR_INPUT, "bandwidth = %g: it must be a positive number whose square is one too",
+                  target->bandwidth);
+}
+
+/* Mean and covariance of the data, on rank 0; the others of a partitioned set pass their parts on. */
+static void find_moments(mms_target *target, const mms_team *team, const mms_training *training) {
+  bool adds = mms_team_rank(team) == 0;
+  if (!adds && !training->partitioned) return;
+  find_mean(training, target->mean.data, adds ? target->inverse.data : NULL); /* the inverse is not there yet */
+  find_covariance(training, target->mean.data, target->scratch.data, adds ? target->covariance.data : NULL);
+}
+
+/* Everything but the moments and the sending, on one rank. */
+static mms_status compute(mms_target *target, mms_error *error) {
   int64_t d = target->dim;
   double square = target->bandwidth * target->bandwidth;
-  if (!(target->bandwidth > 0.0) || !isfinite(square) || square == 0.0)
-    return mms_fail(error, MMS_ERR_INPUT, "bandwidth = %g: it must be a positive number whose square is one too",
-                    target->bandwidth);
   mms_matrix q = {0}, copy = {0};
   mms_status status = mms_matrix_create(&q, d, d, "the target's eigenvectors", error);
   if (status == MMS_OK) status = mms_matrix_create(&copy, d, d, "the target's eigenvectors", error);
   if (status == MMS_OK) {
-    find_mean(training, target->mean.data, q.data);
-    find_covariance(training, target->mean.data, target->scratch.data, target->covariance.data);
     bool finite = true;
     for (int64_t i = 0; i < d; i++) {
       target->covariance.data[i * d + i] += square;
@@ -152,8 +192,13 @@ mms_status mms_target_create(mms_target *target, const mms_team *team, const mms
     status = mms_fail(error, MMS_ERR_INPUT, "the training set is empty: %lld rows of %lld columns",
                       (long long)training->count, (long long)training->dim);
   if (status == MMS_OK) status = allocate(target, training->dim, error);
-  if (status == MMS_OK && mms_team_rank(team) == 0) status = compute(target, training, error);
+  if (status == MMS_OK) status = check_bandwidth(target, error);
   status = mms_team_agree(team, status, error);
+  if (status == MMS_OK) {
+    find_moments(target, team, training);
+    if (mms_team_rank(team) == 0) status = compute(target, error);
+    status = mms_team_agree(team, status, error);
+  }
   if (status != MMS_OK) {
     mms_target_free(target);
     return status;

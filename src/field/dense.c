@@ -21,7 +21,7 @@ double mms_dense_centre(mms_dense *self, const double *z, float *out) {
 double mms_dense_depth(const mms_dense *self) { return 37.0 + log((double)self->training->count); }
 
 void mms_dense_end(const mms_dense *self, const mms_finish_row *row, mms_pull pull, double *out, double *log_mass) {
-  const double *base = self->training->points + row->base * self->training->dim;
+  const double *base = row->origin;
   for (int64_t k = 0; k < self->training->dim; k++)
     out[k] = pull == MMS_PULL_MEAN ? base[k] + row->sum[k] : (base[k] - row->z[k]) + row->sum[k];
   *log_mass = row->log_mass;

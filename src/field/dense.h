@@ -38,6 +38,30 @@ typedef struct mms_dense {
   uint64_t *marks;           /* one bit a point: [n/64 + 1] */
 } mms_dense;
 
+/* Rows first .. first + rows − 1 of a batch with pairs first_pair .. first_pair + pairs − 1: what the screen by row
+ * works on at a time. */
+typedef struct mms_dense_group {
+  const mms_queries *q;
+  int64_t first, rows, first_pair, pairs;
+  bool shared;      /* one set of draws for all rows */
+  int64_t room;     /* candidates a row has room for */
+  int64_t enough;   /* candidates from which listing no longer pays */
+  float beta;       /* σ/S */
+  int64_t screened; /* rows still in the screen */
+} mms_dense_group;
+
+/* The groups of a batch, in their order: start with {.q = q}; false when there is none left. */
+bool mms_dense_next_group(const mms_dense *self, mms_dense_group *g);
+/* Fill the queries of the product and the margins. */
+void mms_dense_begin_group(mms_dense *self, mms_dense_group *g);
+/* Points first .. first + width − 1, x by row, `stride` floats from one to the next, and their half norms. */
+void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const float *x, int64_t stride, const float *half,
+                           int64_t first, int64_t width, mms_field_counters *counters);
+/* The candidates of row r as an ascending list of points in self->list; returns how many. */
+int64_t mms_dense_list_points(mms_dense *self, const mms_dense_group *g, int64_t r);
+/* The draws of row r: [pairs][d]. */
+const float *mms_dense_noise_of(const mms_dense *self, const mms_dense_group *g, int64_t r);
+
 /* The screens: every row of the queries, evaluated. Local. */
 void mms_dense_by_column(mms_dense *self, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
                          mms_field_counters *counters);

@@ -9,17 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Rows first .. first + rows − 1 with pairs first_pair .. first_pair + pairs − 1. */
-typedef struct group {
-  const mms_queries *q;
-  int64_t first, rows, first_pair, pairs;
-  bool shared;      /* one set of draws for all rows */
-  int64_t room;     /* candidates a row has room for */
-  int64_t enough;   /* candidates from which listing no longer pays */
-  float beta;       /* σ/S */
-  int64_t screened; /* rows still in the screen */
-} group;
-
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Rows that share the product's QUERIES rows and the DRAWS thresholds. */
@@ -28,13 +17,13 @@ static int64_t group_rows(bool shared, int64_t pairs) {
   return rows < 1 ? 1 : rows;
 }
 
-static const float *noise_of(const mms_dense *self, const group *g, int64_t row) {
+const float *mms_dense_noise_of(const mms_dense *self, const mms_dense_group *g, int64_t row) {
   return self->queries + (g->rows + (g->shared ? 0 : row * g->pairs)) * self->training->dim;
 }
 
 /* Fill the queries of the product and every draw's margin (bδ² + 2 error, in the screen's units). A row that single
  * precision can't judge, or to which all points matter, is taken out of the screen. */
-static void begin_group(mms_dense *self, group *g) {
+void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
   int64_t d = self->training->dim;
   const mms_screen_points *points = &self->points;
   const mms_queries *q = g->q;
@@ -53,7 +42,7 @@ static void begin_group(mms_dense *self, group *g) {
     }
     bool out = !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
     for (int64_t j = 0; j < g->pairs; j++) {
-      double e = beta * sqrt(self->kernels->square(noise_of(self, g, r) + j * d, d)) * (1.0 + 1e-12);
+      double e = beta * sqrt(self->kernels->square(mms_dense_noise_of(self, g, r) + j * d, d)) * (1.0 + 1e-12);
       double margin = depth + 2.0 * mms_screen_points_error(points, d, norm, e, beta);
       if (!(e < MMS_DENSE_FAR) || !(margin < 2.0 * (norm + e) * points->radius + 1.0)) out = true;
       self->margins[r * g->pairs + j] = out ? 0.0F : nextafterf((float)margin, INFINITY);
@@ -65,7 +54,7 @@ static void begin_group(mms_dense *self, group *g) {
 }
 
 /* Drop candidates that later tiles have left behind. */
-static int64_t sift(const mms_dense *self, const group *g, int64_t r, mms_candidate *list, int64_t count) {
+static int64_t sift(const mms_dense *self, const mms_dense_group *g, int64_t r, mms_candidate *list, int64_t count) {
   const float *tops = self->tops + 2 * r * g->pairs, *margins = self->margins + r * g->pairs;
   int64_t kept = 0;
   for (int64_t i = 0; i < count; i++)
@@ -74,7 +63,7 @@ static int64_t sift(const mms_dense *self, const group *g, int64_t r, mms_candid
 }
 
 /* One row against one tile. */
-static void screen_row(mms_dense *self, group *g, int64_t r, int64_t first, int64_t width) {
+static void screen_row(mms_dense *self, mms_dense_group *g, int64_t r, int64_t first, int64_t width) {
   const float *a = self->scores + r * width, *b = self->scores + (g->rows + (g->shared ? 0 : r * g->pairs)) * width;
   mms_candidate *list = self->candidates + r * g->room;
   int64_t count = self->counts[r];
@@ -100,23 +89,24 @@ static void screen_row(mms_dense *self, group *g, int64_t r, int64_t first, int6
   if (count > g->enough) g->screened--;
 }
 
-static void screen_tile(mms_dense *self, group *g, int64_t first, int64_t width, mms_field_counters *counters) {
+void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const float *x, int64_t stride, const float *half,
+                           int64_t first, int64_t width, mms_field_counters *counters) {
   int64_t d = self->training->dim, lines = g->rows + (g->shared ? g->pairs : g->rows * g->pairs);
   if (g->q->pairs == 0) lines = g->rows; /* the exact field: b is whatever is there, times β = 0 */
   double start = mms_clock_seconds();
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)lines, (int)width, (int)d, 1.0F, self->queries, (int)d,
-              self->points.x + first * self->points.stride, (int)self->points.stride, 0.0F, self->scores, (int)width);
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)lines, (int)width, (int)d, 1.0F, self->queries, (int)d, x,
+              (int)stride, 0.0F, self->scores, (int)width);
   counters->seconds_product += mms_clock_seconds() - start;
   counters->product_flops += 2.0 * (double)(lines * width * d);
   for (int64_t r = 0; r < g->rows; r++) {
     if (self->counts[r] < 0) continue;
-    self->kernels->subtract(self->scores + r * width, self->points.half + first, width);
+    self->kernels->subtract(self->scores + r * width, half, width);
     screen_row(self, g, r, first, width);
   }
 }
 
 /* The candidates of a row as an ascending list of points. */
-static int64_t list_points(mms_dense *self, const group *g, int64_t r) {
+int64_t mms_dense_list_points(mms_dense *self, const mms_dense_group *g, int64_t r) {
   mms_candidate *candidates = self->candidates + r * g->room;
   int64_t kept = sift(self, g, r, candidates, self->counts[r]), count = 0, words = self->training->count / 64 + 1;
   for (int64_t i = 0; i < kept; i++) self->marks[candidates[i].point / 64] |= UINT64_C(1) << (candidates[i].point % 64);
@@ -128,36 +118,50 @@ static int64_t list_points(mms_dense *self, const group *g, int64_t r) {
   return count;
 }
 
-static void finish_group(mms_dense *self, const group *g, const mms_finish_scale *scale, mms_field_counters *counters) {
+static void finish_group(mms_dense *self, const mms_dense_group *g, const mms_finish_scale *scale,
+                         mms_field_counters *counters) {
   double start = mms_clock_seconds();
   for (int64_t r = 0; r < g->rows; r++) {
-    int64_t count = self->counts[r] < 0 ? self->training->count : list_points(self, g, r);
-    mms_finish_add(self->finish, &self->rows[g->first + r], scale, noise_of(self, g, r), g->pairs,
+    int64_t count = self->counts[r] < 0 ? self->training->count : mms_dense_list_points(self, g, r);
+    mms_finish_add(self->finish, &self->rows[g->first + r], scale, mms_dense_noise_of(self, g, r), g->pairs,
                    self->counts[r] < 0 ? NULL : self->list, count);
     counters->finished += 2 * g->pairs * count;
   }
   counters->seconds_finish += mms_clock_seconds() - start;
 }
 
+bool mms_dense_next_group(const mms_dense *self, mms_dense_group *g) {
+  const mms_queries *q = g->q;
+  int64_t pairs = q->pairs > 0 ? q->pairs : 1;
+  g->shared = q->pairs == 0 || q->sharing != MMS_SHARING_PARTICLE;
+  if (g->rows > 0) g->first_pair += MMS_DENSE_PAIRS;
+  if (g->rows > 0 && g->first_pair >= pairs) {
+    g->first += g->rows;
+    g->first_pair = 0;
+  }
+  if (g->first >= q->count) return false;
+  int64_t most = group_rows(g->shared, least(pairs, MMS_DENSE_PAIRS));
+  g->rows = least(most, q->count - g->first);
+  g->pairs = least(pairs - g->first_pair, MMS_DENSE_PAIRS);
+  g->room = MMS_DENSE_CANDIDATES / most; /* no list is longer, whatever the batch */
+  g->enough = least(g->room - 2 * MMS_KERNEL_PAD, 64 + self->training->count * g->pairs / 4);
+  return true;
+}
+
 void mms_dense_by_row(mms_dense *self, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
                       mms_field_counters *counters) {
   int64_t d = self->training->dim, n = self->training->count, pairs = q->pairs > 0 ? q->pairs : 1;
+  const mms_screen_points *points = &self->points;
   mms_finish_scale scale = {q->bandwidth, q->smoothing, 0.5 / (double)pairs};
   for (int64_t row = 0; row < q->count; row++)
     self->rows[row] = mms_finish_begin(q->points + row * d, out + row * d, d);
-  group g = {.q = q, .shared = q->pairs == 0 || q->sharing != MMS_SHARING_PARTICLE};
-  int64_t most = group_rows(g.shared, least(pairs, MMS_DENSE_PAIRS));
-  for (g.first = 0; g.first < q->count; g.first += most) {
-    g.rows = least(most, q->count - g.first);
-    g.room = MMS_DENSE_CANDIDATES / g.rows;
-    for (g.first_pair = 0; g.first_pair < pairs; g.first_pair += MMS_DENSE_PAIRS) {
-      g.pairs = least(pairs - g.first_pair, MMS_DENSE_PAIRS);
-      g.enough = least(g.room - 2 * MMS_KERNEL_PAD, 64 + n * g.pairs / 4);
-      begin_group(self, &g);
-      for (int64_t first = 0; first < n && g.screened > 0; first += MMS_DENSE_WIDTH)
-        screen_tile(self, &g, first, least(MMS_DENSE_WIDTH, self->points.padded - first), counters);
-      finish_group(self, &g, &scale, counters);
-    }
+  mms_dense_group g = {.q = q};
+  while (mms_dense_next_group(self, &g)) {
+    mms_dense_begin_group(self, &g);
+    for (int64_t first = 0; first < n && g.screened > 0; first += MMS_DENSE_WIDTH)
+      mms_dense_screen_tile(self, &g, points->x + first * points->stride, points->stride, points->half + first, first,
+                            least(MMS_DENSE_WIDTH, points->padded - first), counters);
+    finish_group(self, &g, &scale, counters);
   }
   for (int64_t row = 0; row < q->count; row++)
     mms_dense_end(self, &self->rows[row], pull, out + row * d, log_mass + row);

@@ -4,19 +4,23 @@
 #include "field/finish.h"
 #include "field/kernels.h"
 #include "field/neighbours.h"
+#include "field/parts.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct mms_field {
   const mms_training *training;
   const mms_team *team;
   const mms_backend_table *backend;
+  const mms_parts_table *parts; /* over a partitioned set: this and not the backend's own functions */
   void *state;
-  int64_t max_rows, max_pairs;
-  double *log_mass; /* [max_rows]: where the caller does not want it, it still tells whether all went well */
+  int64_t max_rows, max_pairs, reserved_rows;
+  mms_queries *batches; /* [reserved_rows] */
+  double *log_mass;     /* [max_rows]: where the caller does not want it, it still tells whether all went well */
   mms_field_counters counters;
   char reason[384];
 };
@@ -61,6 +65,44 @@ static const mms_backend_table *choose(mms_backend wanted, const mms_training *t
   return table;
 }
 
+int64_t mms_field_partition_from(const mms_score_options *score) {
+  if (score->backend == MMS_BACKEND_NEIGHBOURS) return 1;
+  if (score->backend == MMS_BACKEND_DENSE) return MMS_FINISH_COLUMNS + 1;
+  return score->backend == MMS_BACKEND_AUTO ? TREE_DIM_MOST + 1 : INT64_MAX;
+}
+
+/* Over a partitioned set: `auto` is dense here. Collective; agreed. */
+static mms_status create_parts(mms_field *self, const mms_score_options *score, mms_error *error) {
+  const mms_training *training = self->training;
+  bool neighbours = score->backend == MMS_BACKEND_NEIGHBOURS;
+  if (score->backend == MMS_BACKEND_TREE || score->backend == MMS_BACKEND_REFERENCE)
+    return mms_fail(error, MMS_ERR_INPUT,
+                    "backend %s holds the whole training set: give placement: replicated, or backend dense or "
+                    "neighbours with placement: partitioned",
+                    score->backend == MMS_BACKEND_TREE ? "tree" : "reference");
+  if (!neighbours && training->dim <= MMS_FINISH_COLUMNS)
+    return mms_fail(error, MMS_ERR_INPUT,
+                    "placement: partitioned with backend %s needs more than %d dimensions, and this training set has "
+                    "%lld: give placement: replicated",
+                    score->backend == MMS_BACKEND_AUTO ? "auto" : "dense", (int)MMS_FINISH_COLUMNS,
+                    (long long)training->dim);
+  if (neighbours) {
+    self->backend = choose_neighbours(training, score, self->max_pairs, self->reason, sizeof self->reason);
+  } else {
+    self->backend = choose(MMS_BACKEND_DENSE, training, self->reason, sizeof self->reason);
+  }
+  size_t used = strlen(self->reason);
+  snprintf(self->reason + used, sizeof self->reason - used, "; training set partitioned, %lld rows a tile",
+           (long long)MMS_TRAINING_TILE);
+  const mms_parts_table *parts = neighbours ? &mms_parts_neighbours : &mms_parts_dense;
+  mms_status status = parts->create(&self->state, self->team, training, score, self->max_pairs, error);
+  if (status == MMS_OK)
+    self->parts = parts;
+  else
+    self->backend = NULL; /* nothing to free */
+  return status;
+}
+
 static mms_status check_sizes(const mms_training *training, int64_t max_rows, int64_t max_pairs, mms_error *error) {
   if (training->count < 1 || training->dim < 1)
     return mms_fail(error, MMS_ERR_INPUT,
@@ -92,7 +134,9 @@ mms_status mms_field_create_for(mms_field **field, const mms_team *team, const m
     self->team = team;
     self->max_rows = max_rows;
     self->max_pairs = max_pairs;
-    if (neighbours) {
+    if (training->partitioned) {
+      status = create_parts(self, score, error);
+    } else if (neighbours) {
       self->backend = choose_neighbours(training, score, max_pairs, self->reason, sizeof self->reason);
       status = mms_neighbours_create(&self->state, team, training, score, max_rows, max_pairs, error);
     } else {
@@ -100,6 +144,7 @@ mms_status mms_field_create_for(mms_field **field, const mms_team *team, const m
       status = self->backend->create(&self->state, team, training, max_rows, max_pairs, error);
     }
     status = mms_team_agree(team, status, error);
+    if (status == MMS_OK) status = mms_field_reserve(self, max_rows, error);
   }
   if (status != MMS_OK)
     mms_field_free(&self);
@@ -111,7 +156,11 @@ mms_status mms_field_create_for(mms_field **field, const mms_team *team, const m
 void mms_field_free(mms_field **field) {
   mms_field *self = *field;
   if (self == NULL) return;
-  if (self->backend != NULL) self->backend->free(self->state);
+  if (self->parts != NULL)
+    self->parts->free(self->state);
+  else if (self->backend != NULL)
+    self->backend->free(self->state);
+  free(self->batches);
   free(self->log_mass);
   free(self);
   *field = NULL;
@@ -136,28 +185,94 @@ static mms_status check_queries(const mms_field *self, const mms_queries *q, mms
   return MMS_OK;
 }
 
-static mms_status evaluate(mms_field *self, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
-                           mms_error *error) {
-  mms_status status = check_queries(self, queries, error);
-  if (status != MMS_OK) return status;
-  double start = mms_clock_seconds();
+/* Widths as the backends want them. */
+static mms_queries normal_queries(const mms_queries *queries) {
   mms_queries q = *queries;
   if (q.smoothing == 0.0) q.pairs = 0; /* all draws would be the same */
   if (q.pairs == 0) q.smoothing = 0.0;
-  double *masses = log_mass != NULL ? log_mass : self->log_mass;
-  self->backend->evaluate(self->state, &q, pull, out, masses, &self->counters);
-  self->counters.seconds += mms_clock_seconds() - start;
-  for (int64_t row = 0; row < q.count; row++)
+  return q;
+}
+
+static mms_status check_masses(const mms_queries *q, const double *masses, mms_error *error) {
+  for (int64_t row = 0; row < q->count; row++)
     if (!isfinite(masses[row]))
       return mms_fail(error, MMS_ERR_NUMERIC,
                       "particle %lld (row %lld of its batch) is too far from the training set: its log-mass is %g",
-                      (long long)(q.first_particle + row), (long long)row, masses[row]);
+                      (long long)(q->first_particle + row), (long long)row, masses[row]);
   return MMS_OK;
+}
+
+/* Over a partitioned set. Collective; agreed. */
+static mms_status evaluate_parts(mms_field *self, const mms_queries *batches, int64_t count, mms_pull pull, double *out,
+                                 double *log_mass, mms_error *error) {
+  mms_status status = MMS_OK;
+  int64_t rows = 0;
+  for (int64_t b = 0; b < count && status == MMS_OK; b++) {
+    status = check_queries(self, &batches[b], error);
+    rows += batches[b].count;
+  }
+  if (status == MMS_OK && (rows > self->reserved_rows || count > self->reserved_rows))
+    status = mms_fail(error, MMS_ERR_INTERNAL, "%lld rows were given to a field with room for %lld", (long long)rows,
+                      (long long)self->reserved_rows);
+  status = mms_team_agree(self->team, status, error);
+  if (status != MMS_OK) return status;
+  double start = mms_clock_seconds(), *masses = log_mass != NULL ? log_mass : self->log_mass;
+  for (int64_t b = 0; b < count; b++) self->batches[b] = normal_queries(&batches[b]);
+  self->parts->evaluate(self->state, self->batches, count, pull, out, masses, &self->counters);
+  self->counters.seconds += mms_clock_seconds() - start;
+  for (int64_t b = 0; b < count && status == MMS_OK; b++) {
+    status = check_masses(&batches[b], masses, error);
+    masses += batches[b].count;
+  }
+  return mms_team_agree(self->team, status, error);
+}
+
+static mms_status evaluate(mms_field *self, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
+                           mms_error *error) {
+  if (self->parts != NULL) return evaluate_parts(self, queries, 1, pull, out, log_mass, error);
+  mms_status status = check_queries(self, queries, error);
+  if (status != MMS_OK) return status;
+  double start = mms_clock_seconds();
+  mms_queries q = normal_queries(queries);
+  double *masses = log_mass != NULL ? log_mass : self->log_mass;
+  self->backend->evaluate(self->state, &q, pull, out, masses, &self->counters);
+  self->counters.seconds += mms_clock_seconds() - start;
+  return check_masses(&q, masses, error);
 }
 
 mms_status mms_field_softmax_mean(mms_field *field, const mms_queries *queries, double *mean, double *log_mass,
                                   mms_error *error) {
   return evaluate(field, queries, MMS_PULL_MEAN, mean, log_mass, error);
+}
+
+mms_status mms_field_softmax_mean_batches(mms_field *field, const mms_queries *batches, int64_t count, double *mean,
+                                          double *log_mass, mms_error *error) {
+  if (field->parts != NULL) return evaluate_parts(field, batches, count, MMS_PULL_MEAN, mean, log_mass, error);
+  mms_status status = MMS_OK;
+  for (int64_t b = 0, row = 0; b < count && status == MMS_OK; row += batches[b++].count)
+    status = evaluate(field, &batches[b], MMS_PULL_MEAN, mean + row * field->training->dim,
+                      log_mass != NULL ? log_mass + row : NULL, error);
+  return status;
+}
+
+bool mms_field_collective(const mms_field *field) { return field->parts != NULL; }
+
+mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error) {
+  if (field->parts == NULL) return MMS_OK;
+  mms_status status = MMS_OK;
+  if (rows < field->max_rows) rows = field->max_rows;
+  if (rows > field->reserved_rows) {
+    free(field->log_mass);
+    free(field->batches);
+    field->batches = NULL;
+    void *memory = NULL;
+    status = mms_allocate_doubles(&field->log_mass, rows, "the log-masses of all batches", error);
+    if (status == MMS_OK) status = mms_allocate(&memory, rows, sizeof(mms_queries), "batches of queries", error);
+    field->batches = memory;
+    if (status == MMS_OK) status = field->parts->reserve(field->state, rows, error);
+    field->reserved_rows = status == MMS_OK ? rows : 0;
+  }
+  return mms_team_agree(field->team, status, error);
 }
 
 mms_status mms_field_gradient(mms_field *field, const mms_queries *queries, double *gradient, double *potential,
@@ -177,7 +292,11 @@ const char *mms_field_backend_name(const mms_field *field) { return field->backe
 const char *mms_field_reason(const mms_field *field) { return field->reason; }
 
 int64_t mms_field_bytes(const mms_field *field) {
+  if (field->parts != NULL)
+    return field->parts->bytes(field->state) + field->reserved_rows * (int64_t)(sizeof(double) + sizeof(mms_queries));
   return field->backend->bytes(field->state) + field->max_rows * (int64_t)sizeof(double);
 }
 
-int64_t mms_field_shared_bytes(const mms_field *field) { return field->backend->shared_bytes(field->state); }
+int64_t mms_field_shared_bytes(const mms_field *field) {
+  return field->parts != NULL ? 0 : field->backend->shared_bytes(field->state);
+}

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-  PAIRS = 16,                /* pairs worked on together */
+  PAIRS = MMS_FINISH_PAIRS,  /* pairs worked on together */
   WIDTH_MOST = 2048,         /* points of a tile: 16 rows of b are 256 KiB, half of a small L2 */
   TILE_DOUBLES = 128 * 1024, /* a tile of y by row: 1 MiB */
   WIDTH_LEAST = 64,          /* so that a tile in high dimension still fills a product */
@@ -23,15 +23,15 @@ struct mms_finish {
   bool columns;
   int64_t width, stride; /* points of a tile; doubles from one coordinate (by column) or point (by row) to the next */
   double *x, *y, *c;     /* x only by column */
-  double *b, *plus, *minus, *w;            /* b: [PAIRS][width] */
-  double *noise;                           /* [PAIRS][stride], by row only */
-  double tops[2 * PAIRS], sums[2 * PAIRS]; /* online softmax of each draw, over tiles */
+  double *b, *plus, *minus, *w; /* b: [PAIRS][width] */
+  double *noise;                /* [PAIRS][stride], by row only */
 };
 
 /* One tile of the list. */
 typedef struct tile {
-  const int32_t *index; /* NULL: all points, from `first` on */
-  int64_t first, count, width;
+  const double *points; /* of which these are listed, from `first` on where there is no index; the first is `start` */
+  const int32_t *index;
+  int64_t first, count, width, start;
 } tile;
 
 static int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
@@ -87,20 +87,20 @@ mms_finish_row mms_finish_begin(const double *z, double *sum, int64_t dim) {
 
 static tile make_tile(const mms_finish *self, const int32_t *index, int64_t first, int64_t count) {
   int64_t rest = count - first;
-  tile t = {.index = index == NULL ? NULL : index + first, .first = first};
+  tile t = {.points = self->training->points, .index = index == NULL ? NULL : index + first, .first = first};
   t.count = rest < self->width ? rest : self->width;
   t.width = round_up(t.count, MMS_KERNEL_PAD_F64);
   return t;
 }
 
 static void load(mms_finish *self, const mms_finish_row *row, const tile *t) {
-  const mms_training *training = self->training;
+  int64_t d = self->training->dim;
   if (self->columns)
-    self->kernels->load_columns(training->points, training->dim, t->index, t->first, t->count, t->width, self->stride,
-                                row->z, self->x, self->y, self->c);
+    self->kernels->load_columns(t->points, d, t->index, t->first, t->count, t->width, self->stride, row->z, self->x,
+                                self->y, self->c);
   else
-    self->kernels->load_rows(training->points, training->dim, t->index, t->first, t->count, t->width, self->stride,
-                             row->z, self->y, self->c);
+    self->kernels->load_rows(t->points, d, t->index, t->first, t->count, t->width, self->stride, row->z, self->y,
+                             self->c);
 }
 
 /* Pairs of this round into doubles, by row only; what fills up to a multiple of 4 is zero. */
@@ -129,6 +129,12 @@ static void product(mms_finish *self, const float *noise, int64_t pairs, const t
                   (int)t->width);
 }
 
+static void set_base(const mms_finish *self, mms_finish_row *row, const tile *t, int64_t i) {
+  int64_t at = t->index == NULL ? t->first + i : t->index[i];
+  row->base = t->start + at;
+  row->origin = t->points + at * self->training->dim;
+}
+
 /* The point of the tile that is nearest to the query: sums are taken about it, so that a mean that is one point is
  * that point to the bit, and one near a point keeps all its digits. */
 static void choose_base(const mms_finish *self, mms_finish_row *row, const tile *t, double *nearest) {
@@ -136,20 +142,19 @@ static void choose_base(const mms_finish *self, mms_finish_row *row, const tile 
   for (int64_t i = 0; i < t->count; i++)
     if (best < 0 ? self->c[i] > *nearest : self->c[i] > self->c[best]) best = i;
   if (best < 0) {
-    if (row->base < 0) row->base = t->index == NULL ? t->first : t->index[0]; /* not finite: reported by the caller */
+    if (row->base < 0) set_base(self, row, t, 0); /* not finite: reported by the caller */
     return;
   }
   *nearest = self->c[best];
-  row->base = t->index == NULL ? t->first + best : t->index[best];
+  set_base(self, row, t, best);
 }
 
 static void gather(mms_finish *self, mms_finish_row *row, const tile *t) {
-  const mms_training *training = self->training;
-  const double *base = training->points + row->base * training->dim;
+  int64_t d = self->training->dim;
   if (self->columns)
-    self->kernels->gather_columns(self->x, training->dim, self->stride, t->width, self->w, base, row->sum);
+    self->kernels->gather_columns(self->x, d, self->stride, t->width, self->w, row->origin, row->sum);
   else
-    self->kernels->gather_rows(training->points, training->dim, t->index, t->first, t->count, self->w, base, row->sum);
+    self->kernels->gather_rows(t->points, d, t->index, t->first, t->count, self->w, row->origin, row->sum);
 }
 
 /* The whole list fits one tile: logits are made once. W_i is averaged over the draws before it meets x_i. */
@@ -178,45 +183,90 @@ static void add_one_tile(mms_finish *self, mms_finish_row *row, const mms_finish
 
 /* More points than a tile holds: a first pass finds every draw's largest logit and its mass (online softmax), a second
  * makes the logits again and adds the weighted points. */
+
+void mms_finish_wide_begin(mms_finish_wide *wide, const mms_finish_row *row) {
+  *wide = (mms_finish_wide){.nearest = -INFINITY, .settled = row->base >= 0};
+  for (int64_t j = 0; j < 2 * PAIRS; j++) wide->tops[j] = -DBL_MAX;
+}
+
+static void mass_of_tile(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
+                         int64_t pairs, const tile *t, mms_finish_wide *wide) {
+  const mms_field_kernel_table *kernels = self->kernels;
+  double inverse = 1.0 / (scale->bandwidth * scale->bandwidth);
+  load(self, row, t);
+  if (!wide->settled) choose_base(self, row, t, &wide->nearest);
+  product(self, noise, pairs, t);
+  for (int64_t j = 0; j < pairs; j++) {
+    const double *b = self->b + j * t->width;
+    double top[2], sum[2], *seen = wide->tops + 2 * j;
+    kernels->largest(self->c, b, scale->smoothing, t->width, top);
+    for (int s = 0; s < 2; s++) top[s] = top[s] > seen[s] ? top[s] : seen[s];
+    kernels->exponentials(self->c, b, scale->smoothing, inverse, t->width, top, self->plus, self->minus, sum);
+    for (int s = 0; s < 2; s++) {
+      wide->sums[2 * j + s] = wide->sums[2 * j + s] * exp((seen[s] - top[s]) * inverse) + sum[s];
+      seen[s] = top[s];
+    }
+  }
+}
+
+static void weigh_tile(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
+                       int64_t pairs, const tile *t, const mms_finish_wide *wide) {
+  double inverse = 1.0 / (scale->bandwidth * scale->bandwidth);
+  load(self, row, t);
+  product(self, noise, pairs, t);
+  memset(self->w, 0, (size_t)t->width * sizeof(double));
+  for (int64_t j = 0; j < pairs; j++) {
+    double sum[2], f[2] = {scale->share / wide->sums[2 * j], scale->share / wide->sums[2 * j + 1]};
+    self->kernels->exponentials(self->c, self->b + j * t->width, scale->smoothing, inverse, t->width,
+                                wide->tops + 2 * j, self->plus, self->minus, sum);
+    self->kernels->weights(self->plus, self->minus, f, t->width, self->w);
+  }
+  gather(self, row, t);
+}
+
+void mms_finish_wide_end(mms_finish_row *row, const mms_finish_scale *scale, int64_t pairs,
+                         const mms_finish_wide *wide) {
+  double inverse = 1.0 / (scale->bandwidth * scale->bandwidth);
+  for (int64_t j = 0; j < 2 * pairs; j++)
+    row->log_mass += scale->share * (inverse * wide->tops[j] + log(wide->sums[j]));
+}
+
 static void add_tiles(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
                       int64_t pairs, const int32_t *index, int64_t count) {
-  const mms_field_kernel_table *kernels = self->kernels;
-  double inverse = 1.0 / (scale->bandwidth * scale->bandwidth), nearest = -INFINITY;
-  bool settled = row->base >= 0;
-  for (int64_t j = 0; j < 2 * pairs; j++) self->tops[j] = -DBL_MAX, self->sums[j] = 0.0;
+  mms_finish_wide wide;
+  mms_finish_wide_begin(&wide, row);
   take_noise(self, noise, pairs);
-  for (int64_t first = 0; first < count; first += self->width) {
-    tile t = make_tile(self, index, first, count);
-    load(self, row, &t);
-    if (!settled) choose_base(self, row, &t, &nearest);
-    product(self, noise, pairs, &t);
-    for (int64_t j = 0; j < pairs; j++) {
-      const double *b = self->b + j * t.width;
-      double top[2], sum[2], *seen = self->tops + 2 * j;
-      kernels->largest(self->c, b, scale->smoothing, t.width, top);
-      for (int s = 0; s < 2; s++) top[s] = top[s] > seen[s] ? top[s] : seen[s];
-      kernels->exponentials(self->c, b, scale->smoothing, inverse, t.width, top, self->plus, self->minus, sum);
-      for (int s = 0; s < 2; s++) {
-        self->sums[2 * j + s] = self->sums[2 * j + s] * exp((seen[s] - top[s]) * inverse) + sum[s];
-        seen[s] = top[s];
-      }
+  for (int pass = 0; pass < 2; pass++)
+    for (int64_t first = 0; first < count; first += self->width) {
+      tile t = make_tile(self, index, first, count);
+      if (pass == 0)
+        mass_of_tile(self, row, scale, noise, pairs, &t, &wide);
+      else
+        weigh_tile(self, row, scale, noise, pairs, &t, &wide);
     }
-  }
-  for (int64_t first = 0; first < count; first += self->width) {
-    tile t = make_tile(self, index, first, count);
-    load(self, row, &t);
-    product(self, noise, pairs, &t);
-    memset(self->w, 0, (size_t)t.width * sizeof(double));
-    for (int64_t j = 0; j < pairs; j++) {
-      double sum[2], f[2] = {scale->share / self->sums[2 * j], scale->share / self->sums[2 * j + 1]};
-      kernels->exponentials(self->c, self->b + j * t.width, scale->smoothing, inverse, t.width, self->tops + 2 * j,
-                            self->plus, self->minus, sum);
-      kernels->weights(self->plus, self->minus, f, t.width, self->w);
-    }
-    gather(self, row, &t);
-  }
-  for (int64_t j = 0; j < 2 * pairs; j++)
-    row->log_mass += scale->share * (inverse * self->tops[j] + log(self->sums[j]));
+  mms_finish_wide_end(row, scale, pairs, &wide);
+}
+
+int64_t mms_finish_width(const mms_finish *self) { return self->width; }
+
+/* A tile that came by itself: `points` begins with point `first` of all. */
+static tile tile_of(const double *points, int64_t first, int64_t count) {
+  return (tile){.points = points, .count = count, .width = round_up(count, MMS_KERNEL_PAD_F64), .start = first};
+}
+
+void mms_finish_wide_mass(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
+                          int64_t pairs, const double *points, int64_t first, int64_t count, mms_finish_wide *wide) {
+  tile t = tile_of(points, first, count);
+  take_noise(self, noise, pairs);
+  mass_of_tile(self, row, scale, noise, pairs, &t, wide);
+}
+
+void mms_finish_wide_weigh(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
+                           int64_t pairs, const double *points, int64_t first, int64_t count,
+                           const mms_finish_wide *wide) {
+  tile t = tile_of(points, first, count);
+  take_noise(self, noise, pairs);
+  weigh_tile(self, row, scale, noise, pairs, &t, wide);
 }
 
 void mms_finish_add(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,

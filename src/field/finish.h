@@ -5,6 +5,7 @@
 
 #include "field/kernels.h"
 #include "mmsold/training/training.h"
+#include <stdbool.h>
 
 typedef struct mms_finish mms_finish;
 
@@ -13,7 +14,8 @@ typedef struct mms_finish_row {
   const double *z; /* the query: [d] */
   double *sum;     /* Σ_i W_i (x_i − x_base) */
   double log_mass;
-  int64_t base; /* the training point that sums are taken about; −1 before the first draws */
+  int64_t base;         /* the training point that sums are taken about; −1 before the first draws */
+  const double *origin; /* that point: [d], borrowed */
 } mms_finish_row;
 
 /* The width of the kernel and of the noise, and the share 1/(2·pairs) each draw has in the average. */
@@ -35,5 +37,27 @@ mms_finish_row mms_finish_begin(const double *z, double *sum, int64_t dim);
  * where index is NULL. Exact for any list that holds all points of weight. Local; allocates nothing. */
 void mms_finish_add(mms_finish *finish, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
                     int64_t pairs, const int32_t *index, int64_t count);
+
+/* The same over all points where they come by in pieces, in order: a list of more than mms_finish_width() points is
+ * worked on in tiles of that many, in two passes, for MMS_FINISH_PAIRS pairs at most at a time. `points` [count][d] is
+ * one such tile; all but the last are full. begin, then mass for every tile, then weigh for every tile, then end: the
+ * bits of mms_finish_add with no index. row->origin points into the tile where row->base was set by `mass`: the caller
+ * keeps it. */
+enum { MMS_FINISH_PAIRS = 16 };
+typedef struct mms_finish_wide {
+  double tops[2 * MMS_FINISH_PAIRS], sums[2 * MMS_FINISH_PAIRS]; /* online softmax of each draw */
+  double nearest;
+  bool settled; /* row->base stands already */
+} mms_finish_wide;
+
+int64_t mms_finish_width(const mms_finish *finish);
+void mms_finish_wide_begin(mms_finish_wide *wide, const mms_finish_row *row);
+void mms_finish_wide_mass(mms_finish *finish, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
+                          int64_t pairs, const double *points, int64_t first, int64_t count, mms_finish_wide *wide);
+void mms_finish_wide_weigh(mms_finish *finish, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
+                           int64_t pairs, const double *points, int64_t first, int64_t count,
+                           const mms_finish_wide *wide);
+void mms_finish_wide_end(mms_finish_row *row, const mms_finish_scale *scale, int64_t pairs,
+                         const mms_finish_wide *wide);
 
 #endif

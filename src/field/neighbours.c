@@ -28,7 +28,7 @@ mms_status mms_neighbours_allocate(mms_neighbours *self, void *array, int64_t co
   return status;
 }
 
-static void neighbours_free(void *state) {
+void mms_neighbours_free(void *state) {
   mms_neighbours *self = state;
   if (self == NULL) return;
   mms_screen_points_free(&self->points);
@@ -43,8 +43,8 @@ static void neighbours_free(void *state) {
   free(self);
 }
 
-static mms_status begin(mms_neighbours **state, const mms_training *training, const mms_score_options *score,
-                        mms_error *error) {
+mms_status mms_neighbours_begin(mms_neighbours **state, const mms_training *training, const mms_score_options *score,
+                                int64_t max_pairs, mms_error *error) {
   mms_status status = mms_neighbours_check(training, score, error);
   if (status == MMS_OK && (training->count > INT_MAX - 1024 || training->dim > INT_MAX / (2 * MMS_NEIGHBOURS_ROWS)))
     status = mms_fail(error, MMS_ERR_INPUT, "a training set of %lld x %lld is beyond the 32-bit counts of BLAS",
@@ -52,7 +52,15 @@ static mms_status begin(mms_neighbours **state, const mms_training *training, co
   void *memory = NULL;
   if (status == MMS_OK) status = mms_allocate(&memory, 1, sizeof(mms_neighbours), "the neighbours backend", error);
   *state = memory;
-  return status;
+  if (status != MMS_OK) return status;
+  mms_neighbours *self = memory;
+  self->training = training;
+  self->kernels = mms_field_kernels_best();
+  self->k = score->nearest;
+  self->l = score->remainder;
+  self->list = self->k + self->l;
+  self->gram = mms_neighbours_gram(score, training->dim, max_pairs);
+  return MMS_OK;
 }
 
 mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_training *training,
@@ -60,16 +68,10 @@ mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_t
                                  mms_error *error) {
   *state = NULL;
   mms_neighbours *self = NULL;
-  mms_status status = mms_team_agree(team, begin(&self, training, score, error), error);
+  mms_status status = mms_team_agree(team, mms_neighbours_begin(&self, training, score, max_pairs, error), error);
   if (status == MMS_OK) {
-    self->training = training;
-    self->kernels = mms_field_kernels_best();
-    self->k = score->nearest;
-    self->l = score->remainder;
-    self->list = self->k + self->l;
     self->max_rows = max_rows;
     self->indexed = training->dim <= MMS_NEIGHBOURS_TREE_DIM;
-    self->gram = mms_neighbours_gram(score, training->dim, max_pairs);
     status =
         self->indexed ? mms_neighbours_index_create(self, team, error) : mms_neighbours_scan_create(self, team, error);
   }
@@ -80,7 +82,7 @@ mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_t
     status = mms_team_agree(team, status, error);
   }
   if (status != MMS_OK)
-    neighbours_free(self);
+    mms_neighbours_free(self);
   else
     *state = self;
   return status;
@@ -131,4 +133,4 @@ static int64_t neighbours_shared_bytes(const void *state) {
 }
 
 const mms_backend_table mms_backend_neighbours = {
-    "neighbours", NULL, neighbours_evaluate, neighbours_free, neighbours_bytes, neighbours_shared_bytes};
+    "neighbours", NULL, neighbours_evaluate, mms_neighbours_free, neighbours_bytes, neighbours_shared_bytes};

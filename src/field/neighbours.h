@@ -72,6 +72,11 @@ typedef struct mms_neighbours {
 mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_training *training,
                                  const mms_score_options *score, int64_t max_rows, int64_t max_pairs, mms_error *error);
 
+/* Its state with K, L and the way of noise, and no memory yet. Local. */
+mms_status mms_neighbours_begin(mms_neighbours **state, const mms_training *training, const mms_score_options *score,
+                                int64_t max_pairs, mms_error *error);
+void mms_neighbours_free(void *state);
+
 /* K and L against n and each other, both values named. Local. */
 mms_status mms_neighbours_check(const mms_training *training, const mms_score_options *score, mms_error *error);
 
@@ -84,6 +89,16 @@ bool mms_neighbours_gram(const mms_score_options *score, int64_t dim, int64_t pa
 void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t first, int64_t rows,
                          mms_field_counters *counters);
 void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z);
+/* What these are made of, row r standing for itself: its query and an empty list; its scores a against a tile of
+ * points, which are written over; drop what cannot be among the nearest any more. */
+void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r);
+void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const float *half, int64_t first, int64_t width);
+void mms_neighbours_raise(const mms_neighbours *self, int64_t r);
+/* A point whose score is above t + 2E is among the nearest whatever the rounding: only points with a computed score
+ * above t, of which there are fewer than K, can be nearer. The others of the list compete by their distances. Returns
+ * t + 2E, or −∞ where the list is just the nearest. */
+double mms_neighbours_sure(const mms_neighbours *self, int64_t r);
+int64_t mms_neighbours_room(int64_t k);
 mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_error *error);
 
 /* By the tree. */
@@ -96,6 +111,10 @@ mms_status mms_neighbours_finish_create(mms_neighbours *self, int64_t max_pairs,
 /* The smoothed softmax mean over self->nearest and L others, for row `row` of the batch. Local; allocates nothing. */
 void mms_neighbours_finish(mms_neighbours *self, const mms_queries *q, int64_t row, mms_pull pull, double *out,
                            double *log_mass);
+/* Its two halves: self->points_of and self->lifted from self->nearest; and the mean over these. */
+void mms_neighbours_list(mms_neighbours *self, const mms_queries *q, int64_t row);
+void mms_neighbours_average(mms_neighbours *self, const mms_queries *q, int64_t row, mms_pull pull, double *out,
+                            double *log_mass);
 
 /* Allocate, and count the bytes. Local. */
 mms_status mms_neighbours_allocate(mms_neighbours *self, void *array, int64_t count, size_t size, mms_error *error);

@@ -80,7 +80,7 @@ mms_status mms_neighbours_finish_create(mms_neighbours *self, int64_t max_pairs,
 /* L of the n − K points that are not among the nearest, uniformly without replacement: a subset of their ranks, of
  * which rank r is training point r + (number of nearest points before it). Both lists ascend, so that one walk merges
  * them. */
-static void make_list(mms_neighbours *self, const mms_queries *q, int64_t row) {
+void mms_neighbours_list(mms_neighbours *self, const mms_queries *q, int64_t row) {
   int64_t *nearest = self->chosen, k = self->k, n = self->training->count, passed = 0, count = 0;
   memcpy(nearest, self->nearest.index, (size_t)k * sizeof *nearest);
   mms_sort_int64(nearest, k);
@@ -185,12 +185,17 @@ static int64_t lift(mms_neighbours *self, double bandwidth) {
 
 void mms_neighbours_finish(mms_neighbours *self, const mms_queries *q, int64_t row, mms_pull pull, double *out,
                            double *log_mass) {
+  mms_neighbours_list(self, q, row);
+  mms_neighbours_average(self, q, row, pull, out, log_mass);
+}
+
+void mms_neighbours_average(mms_neighbours *self, const mms_queries *q, int64_t row, mms_pull pull, double *out,
+                            double *log_mass) {
   const mms_training *training = self->training;
   int64_t d = training->dim, all = q->pairs > 0 ? q->pairs : 1, base = 0;
   const double *z = q->points + row * d;
   double inverse = 1.0 / (q->bandwidth * q->bandwidth), share = 0.5 / (double)all, mass = 1.0, tops = 0.0, total = 0.0;
   bool factored = self->gram && q->pairs > 0, shared = q->sharing != MMS_SHARING_PARTICLE;
-  make_list(self, q, row);
   memset(self->w, 0, (size_t)self->stride * sizeof(double));
   for (int64_t first = 0; first < all; first += self->round) {
     int64_t pairs = all - first < self->round ? all - first : self->round;

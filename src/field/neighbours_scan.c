@@ -10,12 +10,14 @@
 /* Below every score that is looked at, above the padding's −1e30. */
 #define LOWEST (-1e29F)
 
+/* A tile beyond what starts a selection, and another that the next product may add. */
+int64_t mms_neighbours_room(int64_t k) { return k + 2 * MMS_NEIGHBOURS_WIDTH; }
+
 mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_error *error) {
   int64_t d = self->training->dim;
   mms_status status = mms_screen_points_create(&self->points, team, self->training, false, error);
   if (status != MMS_OK) return status;
-  /* a tile beyond what starts a selection, and another that the next product may add */
-  self->room = self->k + 2 * MMS_NEIGHBOURS_WIDTH;
+  self->room = mms_neighbours_room(self->k);
   self->rows = MMS_NEIGHBOURS_LISTED / self->room;
   if (self->rows > MMS_NEIGHBOURS_ROWS) self->rows = MMS_NEIGHBOURS_ROWS;
   if (self->rows > self->max_rows) self->rows = self->max_rows;
@@ -60,7 +62,9 @@ static float select_score(mms_scored *list, int64_t count, int64_t k) {
 
 /* With t the K-th largest of all computed scores, each off by at most E: K points have true scores >= t − E, so none
  * with a computed score below t − 2E is among the nearest. Over part of the points t is only smaller. */
-static void raise(const mms_neighbours *self, mms_scored_list *row, mms_scored *list) {
+void mms_neighbours_raise(const mms_neighbours *self, int64_t r) {
+  mms_scored_list *row = &self->lists[r];
+  mms_scored *list = self->scored + r * self->room;
   if (row->count < self->k) return;
   double kth = (double)select_score(list, row->count, self->k);
   float threshold = nextafterf((float)(kth - 2.0 * row->error), -INFINITY);
@@ -71,7 +75,7 @@ static void raise(const mms_neighbours *self, mms_scored_list *row, mms_scored *
   row->count = kept;
 }
 
-static void begin_row(mms_neighbours *self, const double *z, int64_t r) {
+void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r) {
   int64_t d = self->training->dim;
   double square = 0.0;
   for (int64_t k = 0; k < d; k++) {
@@ -85,24 +89,23 @@ static void begin_row(mms_neighbours *self, const double *z, int64_t r) {
 }
 
 /* One row against one tile of scores. */
-static void take(mms_neighbours *self, int64_t r, int64_t first, int64_t width) {
+void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const float *half, int64_t first, int64_t width) {
   mms_scored_list *row = &self->lists[r];
   mms_scored *list = self->scored + r * self->room;
-  float *a = self->scores + r * width;
   if (row->count < 0) return;
-  self->kernels->subtract(a, self->points.half + first, width);
+  self->kernels->subtract(a, half, width);
   int64_t found = self->kernels->select(a, width, row->threshold, self->found);
   for (int64_t i = 0; i < found; i++)
     list[row->count++] = (mms_scored){a[self->found[i]], (int32_t)first + self->found[i]};
   if (row->count <= self->room - MMS_NEIGHBOURS_WIDTH) return;
-  raise(self, row, list);
+  mms_neighbours_raise(self, r);
   if (row->count > self->room - MMS_NEIGHBOURS_WIDTH) row->count = -1; /* too many within rounding of each other */
 }
 
 void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t first, int64_t rows,
                          mms_field_counters *counters) {
   int64_t d = self->training->dim;
-  for (int64_t r = 0; r < rows; r++) begin_row(self, q->points + (first + r) * d, r);
+  for (int64_t r = 0; r < rows; r++) mms_neighbours_begin_row(self, q->points + (first + r) * d, r);
   for (int64_t at = 0; at < self->points.padded; at += MMS_NEIGHBOURS_WIDTH) {
     int64_t rest = self->points.padded - at, width = rest < MMS_NEIGHBOURS_WIDTH ? rest : MMS_NEIGHBOURS_WIDTH;
     double start = mms_clock_seconds();
@@ -110,7 +113,8 @@ void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t fir
                 self->points.x + at * self->points.stride, (int)self->points.stride, 0.0F, self->scores, (int)width);
     counters->seconds_product += mms_clock_seconds() - start;
     counters->product_flops += 2.0 * (double)(rows * width * d);
-    for (int64_t r = 0; r < rows; r++) take(self, r, at, width);
+    for (int64_t r = 0; r < rows; r++)
+      mms_neighbours_take(self, r, self->scores + r * width, self->points.half + at, at, width);
   }
 }
 
@@ -121,8 +125,12 @@ static void search_all(mms_neighbours *self, const double *z) {
     mms_nearest_offer(&self->nearest, mms_square_distance(training->points + i * training->dim, z, training->dim), i);
 }
 
-/* A point whose score is above t + 2E is among the nearest whatever the rounding: only points with a computed score
- * above t, of which there are fewer than K, can be nearer. The others of the list compete by their distances. */
+double mms_neighbours_sure(const mms_neighbours *self, int64_t r) {
+  const mms_scored_list *row = &self->lists[r];
+  if (row->count <= self->k) return -INFINITY;
+  return (double)select_score(self->scored + r * self->room, row->count, self->k) + 2.0 * row->error;
+}
+
 void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z) {
   const mms_training *training = self->training;
   mms_scored_list *row = &self->lists[r];
@@ -132,9 +140,8 @@ void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z) {
     search_all(self, z);
     return;
   }
-  raise(self, row, list);
-  bool open = row->count > self->k;
-  double sure = open ? (double)select_score(list, row->count, self->k) + 2.0 * row->error : -INFINITY;
+  mms_neighbours_raise(self, r);
+  double sure = mms_neighbours_sure(self, r);
   for (int64_t i = 0; i < row->count; i++) {
     int64_t point = list[i].point;
     bool in = (double)list[i].score > sure;

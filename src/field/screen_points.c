@@ -21,26 +21,51 @@ static layout make_layout(const mms_screen_points *points, int64_t dim, bool by_
   return l;
 }
 
-/* The centre need only be near the mean; the scale, a power of two that no |x − centre| exceeds. */
-static void measure(const mms_training *training, double *centre, double *scale, double *radius) {
-  int64_t n = training->count, d = training->dim;
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t k = 0; k < d; k++) centre[k] += training->points[i * d + k] / (double)n;
-  double largest = 0.0, most = 0.0; /* squares of coordinates relative to the largest can't overflow */
-  for (int64_t i = 0; i < n * d; i++) largest = fmax(largest, fabs(training->points[i] - centre[i % d]));
-  for (int64_t i = 0; i < n && largest > 0.0; i++) {
-    double square = 0.0;
-    for (int64_t k = 0; k < d; k++) {
-      double value = (training->points[i * d + k] - centre[k]) / largest;
+/* Sums and maxima over the points, as they come by. */
+typedef struct measures {
+  int64_t dim;
+  double count, largest, most;
+  double *centre;
+} measures;
+
+static void add_to_centre(void *context, int64_t first, int64_t rows, const double *points) {
+  const measures *m = context;
+  (void)first;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t k = 0; k < m->dim; k++) m->centre[k] += points[i * m->dim + k] / m->count;
+}
+
+static void find_largest(void *context, int64_t first, int64_t rows, const double *points) {
+  measures *m = context;
+  (void)first;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t k = 0; k < m->dim; k++) m->largest = fmax(m->largest, fabs(points[i * m->dim + k] - m->centre[k]));
+}
+
+static void find_most(void *context, int64_t first, int64_t rows, const double *points) {
+  measures *m = context;
+  (void)first;
+  for (int64_t i = 0; i < rows && m->largest > 0.0; i++) {
+    double square = 0.0; /* squares of coordinates relative to the largest can't overflow */
+    for (int64_t k = 0; k < m->dim; k++) {
+      double value = (points[i * m->dim + k] - m->centre[k]) / m->largest;
       square += value * value;
     }
-    most = fmax(most, largest * sqrt(square));
+    m->most = fmax(m->most, m->largest * sqrt(square));
   }
+}
+
+/* The centre need only be near the mean; the scale, a power of two that no |x − centre| exceeds. */
+void mms_screen_points_measure(const mms_training *training, double *centre, double *scale, double *radius) {
+  measures m = {.dim = training->dim, .count = (double)training->count, .centre = centre};
+  mms_training_walk(training, add_to_centre, &m);
+  mms_training_walk(training, find_largest, &m);
+  mms_training_walk(training, find_most, &m);
   int exponent = 0;
-  if (most > 0.0) frexp(most, &exponent);
+  if (m.most > 0.0) frexp(m.most, &exponent);
   exponent = exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent;
   *scale = ldexp(1.0, exponent);
-  *radius = fmin(1.0, most / *scale * (1.0 + 1e-9));
+  *radius = fmin(1.0, m.most / *scale * (1.0 + 1e-9));
 }
 
 static void fill(const mms_screen_points *points, const mms_training *training, bool by_column, float *half, float *x) {
@@ -71,7 +96,7 @@ mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *t
   points->half = half;
   points->x = x;
   if (mms_team_rank(team) == 0) {
-    measure(training, centre, &widths[0], &widths[1]);
+    mms_screen_points_measure(training, centre, &widths[0], &widths[1]);
     points->scale = widths[0];
     fill(points, training, by_column, half, x);
   }

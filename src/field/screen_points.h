@@ -21,6 +21,9 @@ mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *t
                                     bool by_column, mms_error *error);
 void mms_screen_points_free(mms_screen_points *points); /* Collective */
 
+/* Centre [dim] (zero before), scale and radius. As mms_training_walk: Collective where the set is partitioned. */
+void mms_screen_points_measure(const mms_training *training, double *centre, double *scale, double *radius);
+
 /* A bound of the rounding error of a computed score s = z'·x' − |x'|²/2 ± β ε·x' over all points, for |z'| <= z_norm
  * and β|ε| <= e_norm: derived in screen_points.c. */
 double mms_screen_points_error(const mms_screen_points *points, int64_t dim, double z_norm, double e_norm, double beta);

@@ -1,6 +1,7 @@
 #include "mmsold/training/training.h"
 
 #include "mmsold/base/memory.h"
+#include "training/parts.h"
 #include "training/source.h"
 #include <stdbool.h>
 #include <stdio.h>
@@ -68,9 +69,10 @@ static mms_status transform_rows(mms_source *source, const mms_training_options 
 }
 
 static mms_status build(draft *d, const mms_training_options *options, mms_error *error) {
-  if (options->placement == MMS_PLACEMENT_PARTITIONED)
+  if (options->placement == MMS_PLACEMENT_PARTITIONED && !options->may_partition)
     return mms_fail(error, MMS_ERR_INPUT,
-                    "placement: partitioned is not built in this version; use auto or replicated");
+                    "placement: partitioned is for run and evaluate; here the training set is held whole: use auto or "
+                    "replicated");
   if (options->components < 0)
     return mms_fail(error, MMS_ERR_INPUT, "components: %lld is negative", (long long)options->components);
   char *about = NULL;
@@ -153,7 +155,11 @@ mms_status mms_training_create(mms_training *training, const mms_team *team, con
     status = mms_team_broadcast_text(team, &training->description, 0, error);
   }
   if (status == MMS_OK) status = share_transform(training, team, &d, &f, error);
-  if (status == MMS_OK) status = share_points(training, team, &d, error);
+  if (status == MMS_OK) {
+    training->partitioned = mms_training_parts_wanted(training, team, options);
+    status = training->partitioned ? mms_training_parts_share(training, team, d.source.points.values.data, error)
+                                   : share_points(training, team, &d, error);
+  }
   mms_source_free(&d.source);
   free(d.description);
   if (status != MMS_OK) mms_training_free(training);
@@ -161,6 +167,8 @@ mms_status mms_training_create(mms_training *training, const mms_team *team, con
 }
 
 void mms_training_free(mms_training *training) {
+  mms_tiles_free(&training->tiles);
+  free(training->mine);
   mms_shared_free(&training->memory);
   mms_transform_free(&training->transform);
   free(training->description);

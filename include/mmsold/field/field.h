@@ -71,6 +71,16 @@ mms_status mms_field_create(mms_field **field, const mms_team *team, const mms_t
  * added to their logits. MMS_ERR_INPUT names K and L where there are not as many points. */
 mms_status mms_field_create_for(mms_field **field, const mms_team *team, const mms_training *training,
                                 const mms_score_options *score, int64_t max_rows, int64_t max_pairs, mms_error *error);
+/* Over a partitioned training set there are dense, in more than 8 dimensions, and neighbours; both give the bits that
+ * they give over a replicated one. Calls are Collective then (mms_field_collective): every rank asks equally often,
+ * with no rows where it has none, and the whole set travels once for each 32 MiB of a rank's own queries and candidates
+ * and again for the points that its rows need; so ask for all rows at once. MMS_ERR_INPUT for other backends. */
+bool mms_field_collective(const mms_field *field);
+/* Room for calls of mms_field_softmax_mean_batches of `rows` rows in all. Collective; agreed. */
+mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error);
+/* The least dimension in which what `score` asks for works over a partitioned set; INT64_MAX: in none. Local. */
+int64_t mms_field_partition_from(const mms_score_options *score);
+
 /* Collective; sets *field to NULL; fine on NULL. */
 void mms_field_free(mms_field **field);
 
@@ -80,6 +90,12 @@ void mms_field_free(mms_field **field);
  * points. dense and tree are certified: points left out weigh less than double rounding; neighbours is an estimate. */
 mms_status mms_field_softmax_mean(mms_field *field, const mms_queries *queries, double *mean, double *log_mass,
                                   mms_error *error);
+
+/* The same for several batches in one call, results one after the other: mean [Σ count][d], log_mass [Σ count]. Local,
+ * or Collective where mms_field_collective; agreed then: with a batch that cannot be asked nothing is computed, and the
+ * rank that had it says why. */
+mms_status mms_field_softmax_mean_batches(mms_field *field, const mms_queries *batches, int64_t count, double *mean,
+                                          double *log_mass, mms_error *error);
 
 /* gradient [count][d] = ∇V(z) = (z − k̄)/δ² and potential [count] = V(z) (may be NULL; the
  * dropped constants of ALGORITHMS 1 stay dropped). Same contract as mms_field_softmax_mean. */

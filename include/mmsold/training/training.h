@@ -7,6 +7,7 @@
 #include "mmsold/base/status.h"
 #include "mmsold/parallel/shared.h"
 #include "mmsold/parallel/team.h"
+#include "mmsold/parallel/tiles.h"
 #include "mmsold/training/transform.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +27,11 @@ typedef struct mms_training_options {
   mms_whiten whiten;
   int64_t whiten_top;
   mms_placement placement;
+  bool may_partition;     /* the caller can work with a partitioned set; others are refused one */
+  int64_t partition_from; /* auto takes partitioned only from this dimension on (mms_field_partition_from) */
 } mms_training_options;
+
+enum { MMS_TRAINING_TILE = 512 }; /* rows of a partitioned set's tiles, whatever the number of ranks */
 
 /* Are the rows of `source` drawn (a generator, a mesh), so that count must be given, rather than read? Local. */
 bool mms_source_is_drawn(const char *source);
@@ -55,15 +60,34 @@ mms_status mms_points_select(mms_points *points, const mms_training_options *opt
 typedef struct mms_training {
   int64_t count;        /* n >= 1 */
   int64_t dim;          /* d */
-  const double *points; /* [n][d], in `memory` */
+  const double *points; /* [n][d], in `memory`; NULL where the set is partitioned */
   uint64_t checksum;    /* FNV-1a 64 of n, d and the bytes of points */
   int64_t image_rows, image_columns;
   mms_transform transform;
   mms_shared *memory;
   char *description; /* one line for logs: source, rows, class, PCA and whitening in words */
+
+  bool partitioned; /* each rank holds whole tiles: */
+  mms_blocks parts; /* which rows are this rank's */
+  double *mine;     /* [parts.n_local][d] */
+  mms_tiles *tiles; /* all rows as a stream of pieces */
 } mms_training;
 
-/* Build the training set: rank 0 reads, selects and fits; the others receive. A source that
+/* Is handed rows first .. first + rows − 1, points [rows][d]. */
+typedef void mms_training_visitor(void *context, int64_t first, int64_t rows, const double *points);
+
+/* Shows every row to `visit`, in order: all at once where the set is replicated (Local then), else piece by piece,
+ * whole tiles (Collective). Allocates nothing. */
+void mms_training_walk(const mms_training *training, mms_training_visitor *visit, void *context);
+
+int64_t mms_training_bytes(const mms_training *training); /* private memory of this rank, not what a node shares */
+const char *mms_training_placement(const mms_training *training); /* "replicated, one copy per node" ... */
+
+/* Build the training set: rank 0 reads, selects and fits; the others receive. (So rank 0 needs memory for the whole
+ * source at this time, where the set is partitioned too.) placement auto: partitioned where several ranks work, the
+ * caller takes it, d >= partition_from, and 12 n d bytes (the set and the field's single-precision copy) are more than
+ * half of what is available on some node or more than is free for shared memory there; else replicated. The values are
+ * the same to the bit, and so is the checksum. A source that
  * `mms_training_store` wrote ("FILE.h5" made by `prepare`) is taken with its transform; then
  * components and whiten must be off. Collective; agreed: on failure all ranks return the same
  * status and *training is empty. Free with mms_training_free (collective). */

@@ -1,0 +1,15 @@
+/* A training set of which each rank holds a part. */
+#ifndef TRAINING_PARTS_H
+#define TRAINING_PARTS_H
+
+#include "mmsold/training/training.h"
+
+/* Whether the set, whose count and dim are known, is to be partitioned (the rule is in training.h). Collective; alike
+ * on all ranks. */
+bool mms_training_parts_wanted(const mms_training *training, const mms_team *team, const mms_training_options *options);
+
+/* Hand rank 0's points [n][d] (NULL elsewhere) out. Collective; agreed. */
+mms_status mms_training_parts_share(mms_training *training, const mms_team *team, const double *points,
+                                    mms_error *error);
+
+#endif
