@@ -44,6 +44,7 @@ static mms_status rebuild(const mms_plot *plot, mms_plot_training *out, mms_erro
   mms_status status = mms_h5_read_text(plot->file, "/", "configuration", &text, error);
   if (status == MMS_OK) status = mms_format_text(&name, error, "%s, configuration", plot->path);
   if (status == MMS_OK) status = mms_config_parse(&config, text, name, NULL, 0, MMS_NEEDS_TRAINING, error);
+  config.training.placement = MMS_PLACEMENT_REPLICATED; /* as the run had it does not matter here */
   if (status == MMS_OK) status = mms_training_create(&out->training, NULL, &config.training, error);
   if (status == MMS_OK) {
     status = mms_points_select(&out->real, &config.training, error);

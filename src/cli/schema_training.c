@@ -7,7 +7,7 @@ static const mms_choice whitens[] = {
     {"none", MMS_WHITEN_NONE, true}, {"cap", MMS_WHITEN_CAP, true}, {"full", MMS_WHITEN_FULL, true}, {0}};
 static const mms_choice placements[] = {{"auto", MMS_PLACEMENT_AUTO, true},
                                         {"replicated", MMS_PLACEMENT_REPLICATED, true},
-                                        {"partitioned", MMS_PLACEMENT_PARTITIONED, false},
+                                        {"partitioned", MMS_PLACEMENT_PARTITIONED, true},
                                         {0}};
 
 static const mms_schema_key rows[] = {
@@ -108,7 +108,8 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_TRAINING,
      .name = "placement",
      .type = MMS_TYPE_CHOICE,
-     .meaning = "where the training set lives: a copy per node, or parts over the ranks",
+     .meaning = "where the training set lives: a copy per node, or parts over the ranks (backends dense, d > 8, and "
+                "neighbours); auto: parts only where a copy takes more than half of a node's memory",
      .unit = "",
      .default_text = "auto",
      .built = true,

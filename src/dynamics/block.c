@@ -46,7 +46,12 @@ mms_status mms_method_means(mms_dynamics *dynamics, int64_t step, int64_t b, con
                          .step = (uint64_t)step,
                          .first_particle = block.first,
                          .block = b};
-  mms_status status = mms_field_softmax_mean(dynamics->field, &queries, dynamics->mean, dynamics->log_mass, error);
+  mms_status status = MMS_OK;
+  if (dynamics->asked.asking) return mms_method_note(dynamics, b, &queries);
+  if (mms_field_collective(dynamics->field))
+    mms_method_answer(dynamics, b);
+  else
+    status = mms_field_softmax_mean(dynamics->field, &queries, dynamics->mean, dynamics->log_mass, error);
   if (status != MMS_OK) return status;
   double constant = log((double)dynamics->context.training->count), potential = 0.0; /* V = log n + dσ²/(2δ²) − … */
   if (dynamics->pairs > 0) {

@@ -131,6 +131,10 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
     self->context = *context;
     self->pairs = score->smoothing > 0.0 ? score->smoothing_samples / 2 : 0;
     status = check_particles(context, error);
+    if (status == MMS_OK && context->training->partitioned && !method->parts)
+      status = mms_fail(error, MMS_ERR_INPUT,
+                        "sampler.method: %s works on a whole training set: give training.placement: replicated",
+                        method->name);
   }
   status = mms_team_agree(context->team, status, error);
   if (status == MMS_OK)
@@ -140,6 +144,7 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
   if (status == MMS_OK)
     status = mms_field_create_for(&self->field, context->team, context->training, score, self->ensemble.blocks.size,
                                   self->pairs, error);
+  if (status == MMS_OK && mms_field_collective(self->field)) status = mms_method_ask_create(self, error);
   if (status == MMS_OK && method->settle != NULL) status = method->settle(self, error);
   return status;
 }
@@ -162,6 +167,7 @@ void mms_dynamics_free(mms_dynamics **dynamics) {
   mms_dynamics *self = *dynamics;
   if (self == NULL) return;
   if (self->method->free != NULL) self->method->free(self);
+  mms_method_ask_free(self);
   mms_field_free(&self->field);
   mms_constraint_free(&self->constraint);
   mms_moments_free(&self->moments);
@@ -205,10 +211,11 @@ mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics) { return &dynamics->
 int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {
   const mms_blocks *blocks = &dynamics->ensemble.blocks;
   int64_t d = dynamics->target.dim;
-  int64_t doubles = 2 * blocks->n_local * d                  /* Y and W */
-                    + blocks->size * (3 * d + 1)             /* a block's tiles */
-                    + 2 * (blocks->end - blocks->first)      /* the blocks' sums */
-                    + 3 * d * d + (MMS_TARGET_TILE + 2) * d; /* the target */
+  int64_t doubles = 2 * blocks->n_local * d                                            /* Y and W */
+                    + blocks->size * (3 * d + 1)                                       /* a block's tiles */
+                    + 2 * (blocks->end - blocks->first)                                /* the blocks' sums */
+                    + 3 * d * d + (MMS_TARGET_TILE + 2) * d;                           /* the target */
+  if (mms_field_collective(dynamics->field)) doubles += blocks->n_local * (2 * d + 1); /* all questions at once */
   int64_t bytes = doubles * (int64_t)sizeof(double) + mms_field_bytes(dynamics->field);
   bytes +=
       dynamics->constraint != NULL ? mms_constraint_bytes(dynamics->constraint) : mms_moments_bytes(dynamics->moments);
@@ -231,4 +238,9 @@ bool mms_dynamics_caution(const mms_dynamics *dynamics, char *text, size_t size)
            dynamics->constraint != NULL ? " while the moments still look perfect" : "",
            exponential ? " or scheme: exponential" : "");
   return true;
+}
+
+int64_t mms_dynamics_partition_from(const mms_sampler_options *sampler, const mms_score_options *score) {
+  const mms_method_table *method = find_method(sampler->method);
+  return method != NULL && method->parts ? mms_field_partition_from(score) : INT64_MAX;
 }

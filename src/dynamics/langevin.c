@@ -6,6 +6,7 @@
 const mms_method_table mms_method_langevin = {
     .name = "langevin",
     .size = sizeof(mms_overdamped),
+    .parts = true,
     .schemes = 1U << MMS_SCHEME_LM | 1U << MMS_SCHEME_EM | 1U << MMS_SCHEME_EXPONENTIAL,
     .factor = mms_overdamped_factor,
     .prepare = mms_overdamped_prepare,

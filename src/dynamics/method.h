@@ -5,6 +5,17 @@
 
 #include "mmsold/dynamics/dynamics.h"
 
+/* Over a partitioned training set the field is asked once a step for all local blocks: what they ask, and the answers.
+ */
+typedef struct mms_asked {
+  bool asking;          /* questions are being noted */
+  mms_queries *queries; /* [local blocks] */
+  int64_t count, rows;
+  int64_t *first;         /* [local blocks]: of a block's rows among those asked, or −1 */
+  double *points, *means; /* [n_local][d] */
+  double *log_mass;       /* [n_local] */
+} mms_asked;
+
 /* What every way of moving has; a way's own state begins with it. */
 struct mms_dynamics {
   const struct mms_method_table *method;
@@ -26,6 +37,7 @@ struct mms_dynamics {
   /* Of the block in hand: */
   double *z, *mean, *xi;            /* [block size][d] */
   double *log_mass;                 /* [block size] */
+  mms_asked asked;                  /* empty unless mms_field_collective */
   int64_t bad_block;                /* the first local block that was refused in this step, or −1 */
   int64_t bad_blocks;               /* local blocks refused before the moments were formed */
   bool observing;                   /* this step is observed: the two below are wanted of each block */
@@ -38,6 +50,7 @@ typedef struct mms_method_table {
   size_t size;      /* of its state */
   bool constrained; /* moves on the moment manifold */
   bool velocities;  /* has velocities: their squares are reported */
+  bool parts;       /* works over a partitioned training set */
   unsigned schemes; /* bit s: takes mms_scheme s; 0: has no schemes */
   mms_factor (*factor)(const mms_sampler_options *sampler);
   /* Its own memory, and step_size, step_bound, always_stable. Local, once all but the field stands. */
@@ -73,9 +86,17 @@ mms_block_rows mms_method_rows(const mms_dynamics *dynamics, int64_t b);
 bool mms_method_block_is_sound(mms_dynamics *dynamics, int64_t b);
 
 /* k̄ at the positions `points` [rows][d] of block b, at this bandwidth and smoothing, into dynamics->mean; the
- * block's sum of V into dynamics->potential. */
+ * block's sum of V into dynamics->potential. While questions are noted the block's work ends here, with a status that
+ * is not looked at. */
 mms_status mms_method_means(mms_dynamics *dynamics, int64_t step, int64_t b, const double *points, double bandwidth,
                             double smoothing, mms_error *error);
+
+/* Ask the field for all local blocks at once. Collective; agreed. */
+mms_status mms_method_ask(mms_dynamics *dynamics, int64_t step, mms_error *error);
+mms_status mms_method_note(mms_dynamics *dynamics, int64_t b, const mms_queries *queries); /* a question of block b */
+void mms_method_answer(mms_dynamics *dynamics, int64_t b);                  /* into dynamics->mean and log_mass */
+mms_status mms_method_ask_create(mms_dynamics *dynamics, mms_error *error); /* its memory. Collective; agreed */
+void mms_method_ask_free(mms_dynamics *dynamics);
 
 /* xi [rows][d]: the standard normals of step `step` for the particles of block b. */
 void mms_method_noise(const mms_dynamics *dynamics, int64_t step, int64_t b, double *xi);

@@ -5,6 +5,7 @@ const mms_method_table mms_method_mmsold = {
     .name = "mmsold",
     .size = sizeof(mms_overdamped),
     .constrained = true,
+    .parts = true,
     .schemes = 1U << MMS_SCHEME_LM | 1U << MMS_SCHEME_LM_CORRECTED | 1U << MMS_SCHEME_EM | 1U << MMS_SCHEME_EXPONENTIAL,
     .factor = mms_overdamped_factor,
     .prepare = mms_overdamped_prepare,

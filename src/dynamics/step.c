@@ -95,7 +95,7 @@ mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *req
   dynamics->observing = request->observe;
 
   begin(dynamics);
-  mms_status mine = MMS_OK;
+  mms_status mine = mms_field_collective(dynamics->field) ? mms_method_ask(dynamics, step, error) : MMS_OK;
   for (int64_t b = blocks->first; b < blocks->end && mine == MMS_OK; b++) {
     dynamics->potential[b - blocks->first] = dynamics->speed[b - blocks->first] = 0.0;
     dynamics->pull_square = dynamics->noise_square = 0.0;

@@ -245,14 +245,19 @@ mms_status mms_field_softmax_mean(mms_field *field, const mms_queries *queries, 
   return evaluate(field, queries, MMS_PULL_MEAN, mean, log_mass, error);
 }
 
-mms_status mms_field_softmax_mean_batches(mms_field *field, const mms_queries *batches, int64_t count, double *mean,
-                                          double *log_mass, mms_error *error) {
-  if (field->parts != NULL) return evaluate_parts(field, batches, count, MMS_PULL_MEAN, mean, log_mass, error);
+static mms_status evaluate_batches(mms_field *self, const mms_queries *batches, int64_t count, mms_pull pull,
+                                   double *out, double *log_mass, mms_error *error) {
+  if (self->parts != NULL) return evaluate_parts(self, batches, count, pull, out, log_mass, error);
   mms_status status = MMS_OK;
   for (int64_t b = 0, row = 0; b < count && status == MMS_OK; row += batches[b++].count)
-    status = evaluate(field, &batches[b], MMS_PULL_MEAN, mean + row * field->training->dim,
+    status = evaluate(self, &batches[b], pull, out + row * self->training->dim,
                       log_mass != NULL ? log_mass + row : NULL, error);
   return status;
+}
+
+mms_status mms_field_softmax_mean_batches(mms_field *field, const mms_queries *batches, int64_t count, double *mean,
+                                          double *log_mass, mms_error *error) {
+  return evaluate_batches(field, batches, count, MMS_PULL_MEAN, mean, log_mass, error);
 }
 
 bool mms_field_collective(const mms_field *field) { return field->parts != NULL; }
@@ -275,16 +280,29 @@ mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error) {
   return mms_team_agree(field->team, status, error);
 }
 
+/* k̄ − z and log masses become ∇V and V. */
+static void make_gradient(const mms_field *field, const mms_queries *q, double *gradient, double *potential) {
+  double delta2 = q->bandwidth * q->bandwidth, sigma = q->pairs > 0 ? q->smoothing : 0.0;
+  int64_t d = field->training->dim;
+  for (int64_t i = 0; i < q->count * d; i++) gradient[i] = -gradient[i] / delta2; /* (z − k̄)/δ² */
+  double constant = log((double)field->training->count) + (double)d * sigma * sigma / (2.0 * delta2);
+  for (int64_t row = 0; potential != NULL && row < q->count; row++) potential[row] = constant - potential[row];
+}
+
 mms_status mms_field_gradient(mms_field *field, const mms_queries *queries, double *gradient, double *potential,
                               mms_error *error) {
   mms_status status = evaluate(field, queries, MMS_PULL_DISPLACEMENT, gradient, potential, error);
-  if (status != MMS_OK) return status;
-  double delta2 = queries->bandwidth * queries->bandwidth, sigma = queries->pairs > 0 ? queries->smoothing : 0.0;
-  int64_t d = field->training->dim;
-  for (int64_t i = 0; i < queries->count * d; i++) gradient[i] = -gradient[i] / delta2; /* (z − k̄)/δ² */
-  double constant = log((double)field->training->count) + (double)d * sigma * sigma / (2.0 * delta2);
-  for (int64_t row = 0; potential != NULL && row < queries->count; row++) potential[row] = constant - potential[row];
-  return MMS_OK;
+  if (status == MMS_OK) make_gradient(field, queries, gradient, potential);
+  return status;
+}
+
+mms_status mms_field_gradient_batches(mms_field *field, const mms_queries *batches, int64_t count, double *gradient,
+                                      double *potential, mms_error *error) {
+  mms_status status = evaluate_batches(field, batches, count, MMS_PULL_DISPLACEMENT, gradient, potential, error);
+  for (int64_t b = 0, row = 0; b < count && status == MMS_OK; row += batches[b++].count)
+    make_gradient(field, &batches[b], gradient + row * field->training->dim,
+                  potential != NULL ? potential + row : NULL);
+  return status;
 }
 
 mms_field_counters mms_field_read_counters(const mms_field *field) { return field->counters; }

@@ -28,6 +28,7 @@ static double estimate_step(const mms_session *session) {
   int64_t rows = blocks->n_local < blocks->size ? blocks->n_local : blocks->size, some = pairs;
   while (some > 4 && 2.0 * (double)(rows * some) * size > trial_work) some /= 2;
   while (rows > 1 && 2.0 * (double)(rows * (some > 0 ? some : 1)) * size > trial_work) rows /= 2;
+  if (mms_field_collective(mms_dynamics_field(session->dynamics))) rows = 0; /* no question for one rank alone */
   double seconds = 0.0, *points = NULL, *mean = NULL;
   if (rows > 0 && mms_allocate_doubles(&points, rows * ensemble->dim, "a trial's points", NULL) == MMS_OK &&
       mms_allocate_doubles(&mean, rows * ensemble->dim, "a trial's means", NULL) == MMS_OK) {

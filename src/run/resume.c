@@ -98,7 +98,8 @@ mms_status mms_resume_check_finished(const mms_run_request *request, uint64_t ch
   mms_training training = {0};
   mms_error unread = mms_error_none();
   mms_team_broadcast(request->team, &checksum, sizeof checksum, 0);
-  mms_status status = mms_training_create(&training, request->team, &request->training, &unread);
+  const mms_training_options options = mms_session_training(request);
+  mms_status status = mms_training_create(&training, request->team, &options, &unread);
   if (status != MMS_OK) {
     mms_log_warn(request->log, "%s/samples.h5 cannot be held against its training set any more: %s",
                  request->output.directory, unread.message);

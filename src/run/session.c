@@ -31,13 +31,21 @@ static mms_status check_precision(const mms_session *session, mms_error *error) 
                   largest);
 }
 
+mms_training_options mms_session_training(const mms_run_request *request) {
+  mms_training_options options = request->training;
+  options.may_partition = true;
+  options.partition_from = mms_dynamics_partition_from(&request->sampler, &request->score);
+  return options;
+}
+
 mms_status mms_session_open(mms_session *session, const mms_run_request *request, mms_error *error) {
   *session = (mms_session){.request = request, .folder = {.lock = -1}, .started = mms_clock_seconds()};
   const time_t now = time(NULL);
   struct tm utc;
   if (gmtime_r(&now, &utc) != NULL)
     strftime(session->started_at, sizeof session->started_at, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  mms_status status = mms_training_create(&session->training, request->team, &request->training, error);
+  const mms_training_options options = mms_session_training(request);
+  mms_status status = mms_training_create(&session->training, request->team, &options, error);
   if (status != MMS_OK) return status;
   const mms_dynamics_context context = {
       .team = request->team, .training = &session->training, .score = request->score, .sampler = request->sampler};
@@ -62,15 +70,18 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
   const mms_field *field = mms_dynamics_field(session->dynamics);
   const double mib = 1024.0 * 1024.0;
   /* Where the training set's window is not shared (one rank on a node) it is simply that rank's. */
-  const double shared = (double)(mms_shared_bytes(session->training.memory)) + (double)mms_field_shared_bytes(field);
-  double largest[2] = {(double)mms_dynamics_bytes(session->dynamics), (double)blocks->n_local};
+  const mms_training *training = &session->training;
+  const double copy = training->partitioned ? 0.0 : (double)mms_shared_bytes(training->memory);
+  const double shared = copy + (double)mms_field_shared_bytes(field);
+  double largest[2] = {(double)(mms_dynamics_bytes(session->dynamics) + mms_training_bytes(training)),
+                       (double)blocks->n_local};
   mms_team_max_double(request->team, largest, 2);
   char step[256];
   mms_dynamics_describe(session->dynamics, step, sizeof step);
   return mms_format_text(
       text, error,
       "mmsold %s (%s) on %d rank%s of %d node%s\n"
-      "training   %s; n = %lld, d = %lld\n"
+      "training   %s; n = %lld, d = %lld; %s\n"
       "field      %s\n"
       "step       %s\n"
       "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
@@ -78,8 +89,9 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
       mms_version(), mms_version_commit(), mms_team_size(request->team), mms_team_size(request->team) == 1 ? "" : "s",
       mms_team_node_count(request->team), mms_team_node_count(request->team) == 1 ? "" : "s",
       session->training.description, (long long)session->training.count, (long long)session->training.dim,
-      mms_field_reason(field), step, (long long)blocks->total, (long long)blocks->count, blocks->count == 1 ? "" : "s",
-      (long long)blocks->size, largest[1], (long long)request->sampler.steps, largest[0] / mib, shared / mib);
+      mms_training_placement(training), mms_field_reason(field), step, (long long)blocks->total,
+      (long long)blocks->count, blocks->count == 1 ? "" : "s", (long long)blocks->size, largest[1],
+      (long long)request->sampler.steps, largest[0] / mib, shared / mib);
 }
 
 void mms_session_warn(const mms_session *session) {

@@ -25,6 +25,9 @@ typedef struct mms_session {
   int64_t steps_at_start; /* steps already done when this process took over */
 } mms_session;
 
+/* What the training set of a request may be like: partitioned where the rest of it can work with that. Local. */
+mms_training_options mms_session_training(const mms_run_request *request);
+
 /* Training set, dynamics and trace of a request. Collective; agreed. On failure the session is
  * left for mms_session_close. */
 mms_status mms_session_open(mms_session *session, const mms_run_request *request, mms_error *error);

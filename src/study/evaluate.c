@@ -16,6 +16,7 @@
 enum {
   BLOCK = 64,        /* points to a block: the unit of work, whatever the number of ranks */
   ARRAYS = 11,       /* of the table below */
+  PART_BLOCKS = 32,  /* blocks evaluated together: a partitioned training set comes by once for all of them */
   PIECE_ROWS = 4096, /* points that travel at once */
   SPEAK_SECONDS = 30 /* between lines about the progress */
 };
@@ -28,7 +29,7 @@ typedef struct results {
   double *exact, *exact_gradient;   /* U, ∇U */
   double *mean, *mean_gradient;     /* V, ∇V */
   double *error, *error_gradient;   /* their standard errors */
-  double *draw, *draw_gradient;     /* one antithetic pair, one block: [BLOCK], [BLOCK][d] */
+  double *draw, *draw_gradient;     /* one antithetic pair of one part: [PART_BLOCKS BLOCK], [PART_BLOCKS BLOCK][d] */
   double *spread, *spread_gradient; /* of an estimator's U, which is not kept: the same shapes */
 } results;
 
@@ -41,11 +42,11 @@ static void put_away(results *table) {
 }
 
 static mms_status set_up(results *table, mms_error *error) {
-  int64_t n = table->blocks.n_local, nd = n * table->dim;
+  int64_t n = table->blocks.n_local, nd = n * table->dim, part = (int64_t)PART_BLOCKS * BLOCK;
   double **const arrays[ARRAYS] = {&table->points,        &table->exact,  &table->exact_gradient, &table->mean,
                                    &table->mean_gradient, &table->error,  &table->error_gradient, &table->draw,
                                    &table->draw_gradient, &table->spread, &table->spread_gradient};
-  const int64_t sizes[ARRAYS] = {nd, n, nd, n, nd, n, nd, BLOCK, BLOCK * table->dim, BLOCK, BLOCK * table->dim};
+  const int64_t sizes[ARRAYS] = {nd, n, nd, n, nd, n, nd, part, part * table->dim, part, part * table->dim};
   mms_status status = MMS_OK;
   for (int i = 0; i < ARRAYS && status == MMS_OK; i++)
     status = mms_allocate_doubles(arrays[i], sizes[i], "points and their potentials", error);
@@ -131,97 +132,129 @@ static void finish_errors(int64_t count, int64_t pairs, double *squares) {
 
 /* What is averaged: `draws` values of `pairs` antithetic pairs each. Pair by pair, so that their spread is seen; but
  * one value of the neighbours backend has all its pairs over one set of others. */
-typedef struct plan {
+typedef struct averages {
   int64_t draws, pairs;
   bool estimator; /* U is one of many values too */
-} plan;
+} averages;
 
-static plan plan_of(const mms_evaluate_request *request) {
+static averages plan_of(const mms_evaluate_request *request) {
   const mms_score_options *score = &request->score;
   int64_t pairs = score->smoothing > 0 ? score->smoothing_samples / 2 : 0;
   int64_t repeats = request->repeats > 1 ? request->repeats : 1;
-  if (score->backend == MMS_BACKEND_NEIGHBOURS) return (plan){repeats, pairs, true};
-  return (plan){repeats * pairs, pairs > 0 ? 1 : 0, false};
+  if (score->backend == MMS_BACKEND_NEIGHBOURS) return (averages){repeats, pairs, true};
+  return (averages){repeats * pairs, pairs > 0 ? 1 : 0, false};
 }
 
-/* One block of an estimator: all values of repeat r have the others of step r. */
-static mms_status estimate_block(mms_field *field, mms_queries queries, const plan *p, double smoothing, results *table,
-                                 int64_t at, mms_error *error) {
-  int64_t rows = queries.count, dim = table->dim;
+/* Blocks first .. first + count − 1, at row `at` of the table: the field is asked for all of them at once. */
+typedef struct part {
+  mms_queries *queries;
+  int64_t count, at, rows;
+} part;
+
+/* The same question to every block. */
+static void ask_for(const part *p, double smoothing, int64_t pairs, uint64_t step) {
+  for (int64_t b = 0; b < p->count; b++) {
+    p->queries[b].smoothing = smoothing;
+    p->queries[b].pairs = pairs;
+    p->queries[b].step = step;
+  }
+}
+
+/* An estimator: all values of repeat r have the others of step r. */
+static mms_status estimate_part(mms_field *field, const part *p, const averages *plan, double smoothing, results *table,
+                                mms_error *error) {
+  int64_t rows = p->rows, at = p->at, dim = table->dim;
   mms_status status = MMS_OK;
-  for (int64_t repeat = 1; repeat <= p->draws && status == MMS_OK; repeat++) {
-    queries.step = (uint64_t)repeat;
-    queries.pairs = 0;
-    status = mms_field_gradient(field, &queries, table->draw_gradient, table->draw, error);
+  for (int64_t repeat = 1; repeat <= plan->draws && status == MMS_OK; repeat++) {
+    ask_for(p, 0.0, 0, (uint64_t)repeat);
+    status = mms_field_gradient_batches(field, p->queries, p->count, table->draw_gradient, table->draw, error);
     if (status != MMS_OK) break;
     take_in(rows, table->draw, repeat, table->exact + at, table->spread);
     take_in(rows * dim, table->draw_gradient, repeat, table->exact_gradient + at * dim, table->spread_gradient);
-    queries.smoothing = smoothing;
-    queries.pairs = p->pairs;
-    if (p->pairs > 0) status = mms_field_gradient(field, &queries, table->draw_gradient, table->draw, error);
+    ask_for(p, smoothing, plan->pairs, (uint64_t)repeat);
+    if (plan->pairs > 0)
+      status = mms_field_gradient_batches(field, p->queries, p->count, table->draw_gradient, table->draw, error);
     if (status != MMS_OK) break;
     take_in(rows, table->draw, repeat, table->mean + at, table->error + at);
     take_in(rows * dim, table->draw_gradient, repeat, table->mean_gradient + at * dim,
             table->error_gradient + at * dim);
   }
-  finish_errors(rows, p->draws, table->error + at);
-  finish_errors(rows * dim, p->draws, table->error_gradient + at * dim);
+  finish_errors(rows, plan->draws, table->error + at);
+  finish_errors(rows * dim, plan->draws, table->error_gradient + at * dim);
   return status;
 }
 
-/* One block: U and ∇U by the exact field; V and ∇V pair by pair, each pair's noise being that of step = its number.
- * `noise: fixed` would give every call one and the same pair, so the draws here are always fresh ones. */
-static mms_status evaluate_block(const mms_evaluate_request *request, mms_field *field, results *table, int64_t block,
-                                 mms_error *error) {
-  int64_t first = mms_blocks_first_row(&table->blocks, block), rows = mms_blocks_rows(&table->blocks, block);
-  int64_t at = first - table->blocks.first_row, dim = table->dim;
-  const mms_score_options *score = &request->score;
-  const plan p = plan_of(request);
-  mms_queries queries = {.count = rows,
-                         .points = table->points + at * dim,
-                         .bandwidth = score->bandwidth,
-                         .noise = MMS_NOISE_FRESH,
-                         .sharing = score->sharing,
-                         .seed = request->seed,
-                         .first_particle = first,
-                         .block = block};
-  if (p.estimator) return estimate_block(field, queries, &p, score->smoothing, table, at, error);
-  mms_status status = mms_field_gradient(field, &queries, table->exact_gradient + at * dim, table->exact + at, error);
-  if (p.pairs == 0) {
+/* U and ∇U by the exact field; V and ∇V pair by pair, each pair's noise being that of step = its number. `noise: fixed`
+ * would give every call one and the same pair, so the draws here are always fresh ones. */
+static mms_status evaluate_part(mms_field *field, const part *p, const averages *plan, double smoothing, results *table,
+                                mms_error *error) {
+  int64_t rows = p->rows, at = p->at, dim = table->dim;
+  ask_for(p, 0.0, 0, 0);
+  mms_status status = mms_field_gradient_batches(field, p->queries, p->count, table->exact_gradient + at * dim,
+                                                 table->exact + at, error);
+  if (plan->pairs == 0) {
     memcpy(table->mean + at, table->exact + at, (size_t)rows * sizeof(double));
     memcpy(table->mean_gradient + at * dim, table->exact_gradient + at * dim, (size_t)(rows * dim) * sizeof(double));
     return status; /* the standard errors stay 0 */
   }
-  queries.smoothing = score->smoothing;
-  queries.pairs = 1;
-  for (int64_t pair = 1; pair <= p.draws && status == MMS_OK; pair++) {
-    queries.step = (uint64_t)pair;
-    status = mms_field_gradient(field, &queries, table->draw_gradient, table->draw, error);
+  for (int64_t pair = 1; pair <= plan->draws && status == MMS_OK; pair++) {
+    ask_for(p, smoothing, 1, (uint64_t)pair);
+    status = mms_field_gradient_batches(field, p->queries, p->count, table->draw_gradient, table->draw, error);
     if (status != MMS_OK) break;
     take_in(rows, table->draw, pair, table->mean + at, table->error + at);
     take_in(rows * dim, table->draw_gradient, pair, table->mean_gradient + at * dim, table->error_gradient + at * dim);
   }
-  finish_errors(rows, p.draws, table->error + at);
-  finish_errors(rows * dim, p.draws, table->error_gradient + at * dim);
+  finish_errors(rows, plan->draws, table->error + at);
+  finish_errors(rows * dim, plan->draws, table->error_gradient + at * dim);
   return status;
 }
 
-/* All of this rank's blocks. Collective; agreed. */
+/* The next blocks of this rank, none where it has no more. */
+static void next_part(const mms_evaluate_request *request, const results *table, int64_t first, part *p) {
+  const mms_blocks *blocks = &table->blocks;
+  p->count = p->rows = 0;
+  p->at = mms_blocks_first_row(blocks, first) - blocks->first_row;
+  for (int64_t b = first; b < blocks->end && p->count < PART_BLOCKS; b++) {
+    int64_t row = mms_blocks_first_row(blocks, b), rows = mms_blocks_rows(blocks, b);
+    p->queries[p->count++] = (mms_queries){.count = rows,
+                                           .points = table->points + (row - blocks->first_row) * table->dim,
+                                           .bandwidth = request->score.bandwidth,
+                                           .noise = MMS_NOISE_FRESH,
+                                           .sharing = request->score.sharing,
+                                           .seed = request->seed,
+                                           .first_particle = row,
+                                           .block = b};
+    p->rows += rows;
+  }
+}
+
+/* All of this rank's blocks; every rank asks as often as the one that has most. Collective; agreed. */
 static mms_status evaluate_points(const mms_evaluate_request *request, const mms_training *training, results *table,
                                   mms_error *error) {
   mms_field *field = NULL;
-  int64_t pairs = plan_of(request).pairs;
-  mms_status status =
-      mms_field_create_for(&field, request->team, training, &request->score, BLOCK, pairs > 1 ? pairs : 1, error);
-  if (status != MMS_OK) return status;
+  mms_queries queries[PART_BLOCKS];
+  part p = {.queries = queries};
+  const averages plan = plan_of(request);
+  const mms_blocks *blocks = &table->blocks;
+  int64_t ranks = mms_team_size(request->team), most = (blocks->count + ranks - 1) / ranks;
+  mms_status status = mms_field_create_for(&field, request->team, training, &request->score, BLOCK,
+                                           plan.pairs > 1 ? plan.pairs : 1, error);
+  if (status == MMS_OK) status = mms_field_reserve(field, (int64_t)PART_BLOCKS * BLOCK, error);
+  if (status != MMS_OK) {
+    mms_field_free(&field);
+    return status;
+  }
   mms_log_info(request->log, "field: %s", mms_field_reason(field));
-  double spoken = mms_clock_seconds();
-  for (int64_t block = table->blocks.first; block < table->blocks.end && status == MMS_OK; block++) {
-    status = evaluate_block(request, field, table, block, error);
+  double spoken = mms_clock_seconds(), smoothing = request->score.smoothing;
+  for (int64_t done = 0; done < most && status == MMS_OK; done += PART_BLOCKS) {
+    int64_t first = blocks->first + done < blocks->end ? blocks->first + done : blocks->end;
+    next_part(request, table, first, &p);
+    status = plan.estimator ? estimate_part(field, &p, &plan, smoothing, table, error)
+                            : evaluate_part(field, &p, &plan, smoothing, table, error);
     if (mms_clock_seconds() - spoken < SPEAK_SECONDS) continue;
     spoken = mms_clock_seconds();
     mms_log_progress(request->log, "evaluated %lld of this rank's %lld blocks of %d points",
-                     (long long)(block + 1 - table->blocks.first), (long long)(table->blocks.end - table->blocks.first),
+                     (long long)(first + p.count - blocks->first), (long long)(blocks->end - blocks->first),
                      (int)BLOCK);
   }
   status = mms_team_agree(request->team, status, error);
@@ -312,13 +345,16 @@ mms_status mms_evaluate(const mms_evaluate_request *request, mms_error *error) {
   status = mms_team_agree(team, status, error);
   if (status != MMS_OK) return status;
   mms_training training = {0};
-  status = mms_training_create(&training, team, &request->training, error);
+  mms_training_options options = request->training;
+  options.may_partition = true;
+  options.partition_from = mms_field_partition_from(&request->score);
+  status = mms_training_create(&training, team, &options, error);
   if (status != MMS_OK) return status;
   results table = {0};
   status = load_points(request, &training, &table, error);
   if (status == MMS_OK) {
     mms_log_info(request->log, "training: %s", training.description);
-    const plan p = plan_of(request);
+    const averages p = plan_of(request);
     mms_log_info(request->log, "points: %lld from %s, %lld antithetic pairs each%s", (long long)table.blocks.total,
                  request->points, (long long)(p.draws * p.pairs),
                  p.estimator ? "; all values are averages of an estimator's" : "");

@@ -123,4 +123,8 @@ bool mms_method_takes(mms_method method, mms_scheme scheme);
 const char *mms_scheme_name(mms_scheme scheme);
 const char *mms_method_name(mms_method method);
 
+/* The least dimension in which this way of moving, with this score, works over a partitioned training set; INT64_MAX:
+ * in none. Local. */
+int64_t mms_dynamics_partition_from(const mms_sampler_options *sampler, const mms_score_options *score);
+
 #endif

@@ -101,6 +101,9 @@ mms_status mms_field_softmax_mean_batches(mms_field *field, const mms_queries *b
  * dropped constants of ALGORITHMS 1 stay dropped). Same contract as mms_field_softmax_mean. */
 mms_status mms_field_gradient(mms_field *field, const mms_queries *queries, double *gradient, double *potential,
                               mms_error *error);
+/* The same for several batches, as mms_field_softmax_mean_batches. */
+mms_status mms_field_gradient_batches(mms_field *field, const mms_queries *batches, int64_t count, double *gradient,
+                                      double *potential, mms_error *error);
 
 mms_field_counters mms_field_read_counters(const mms_field *field);
 const char *mms_field_backend_name(const mms_field *field); /* "reference", "dense", "tree", "neighbours" */
