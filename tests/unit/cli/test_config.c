@@ -199,11 +199,9 @@ static void test_unknown_words_name_the_nearest(void **state) {
 
 static void test_not_built_is_refused(void **state) {
   (void)state;
-  const char *lines[] = {"sampler: {method: kinetic}",         "sampler: {method: cfdm}",
-                         "sampler: {friction: 1.0}",           "sampler: {scheme: aboba}",
-                         "sampler: {scheme: baoab}",           "score: {linalg: distributed}",
-                         "training: {placement: partitioned}", "classify: {a: 1}",
-                         "converge: {particles: [1, 2]}",      "classify: {}"};
+  const char *lines[] = {"sampler: {method: kinetic}", "sampler: {method: cfdm}",       "sampler: {friction: 1.0}",
+                         "sampler: {scheme: aboba}",   "sampler: {scheme: baoab}",      "score: {linalg: distributed}",
+                         "classify: {a: 1}",           "converge: {particles: [1, 2]}", "classify: {}"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     refuses_with(lines[i], NULL, 0, "not built in this version");
   refuses_with(smallest, "classify.sigma=1", ALL, "not built in this version");
