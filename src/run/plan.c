@@ -2,6 +2,7 @@
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include "run/session.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,8 +10,9 @@
  * warning five minutes before the end (jobs/run.sbatch). */
 static const double long_step = 300.0;
 
-/* Multiplications a second that no backend on no processor stays below, and how many of them a trial may take. */
-static const double slowest_rate = 1e9, trial_work = 3e9;
+/* Multiplications a second that no backend on no processor stays below, how many of them a trial may take, and how many
+ * a draw is worth at least: its noise. */
+static const double slowest_rate = 1e9, trial_work = 3e9, least_draw = 1e3;
 
 /* Seconds of a step as judged by a part of one block of it, the slowest rank's; 0 where it is surely below long_step.
  * Collective. */
@@ -18,7 +20,7 @@ static double estimate_step(const mms_session *session) {
   const mms_run_request *request = session->request;
   const mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
   const mms_blocks *blocks = &ensemble->blocks;
-  const double size = (double)session->training.count * (double)ensemble->dim;
+  const double size = fmax(least_draw, (double)session->training.count * (double)ensemble->dim);
   const int64_t pairs = request->score.smoothing > 0.0 ? request->score.smoothing_samples / 2 : 0;
   const double draws = pairs > 0 ? 2.0 * (double)pairs : 1.0;
   double slowest = (double)blocks->n_local * draws * size / slowest_rate;

@@ -30,7 +30,7 @@ refuse 'score.nearest = 50 and score.remainder = 51 are 101 points of training.c
   'score: {bandwidth: 0.1, backend: neighbours, nearest: 50, remainder: 51}'
 refuse 'bad.yaml:1:19: sampler.method: "kinetic" is not built in this version' \
   'sampler: {method: kinetic, particles: 5, steps: 5}' 'training: {source: a.npy}' 'score: {bandwidth: 1}'
-refuse 'the section density: not built in this version' 'density: {smoothing: 1}'
+refuse 'the section classify: not built in this version' 'classify: {smoothing: 1}'
 refuse 'holds no configuration' ''
 
 # The file itself.
@@ -61,6 +61,9 @@ grep -q '^#' resolved.yaml || fail "--check prints no plan"
 # One of the two smoothing keys alone: allowed, and said.
 expect_exit 0 'warning: .*score.smoothing = 0.2 has no effect' "$mmsold" run good.yaml --check --score.smoothing_samples=0
 expect_exit 0 'warning: .*score.smoothing_samples = 4 has no effect' "$mmsold" run good.yaml --check --score.smoothing=0
+# A step of hours is estimated and not made.
+expect_exit 0 'warning: a step takes about .* minutes' "$mmsold" run good.yaml --check --score.smoothing_samples=1000000000
+grep -q '^# cost .* s per step, estimated from a part of one' expect.log || { cat expect.log; fail "no estimate of a long step"; }
 ln -s "$MMSOLD_SOURCE/config" config # one names a file in it, as seen from the root
 for config in "$MMSOLD_SOURCE"/config/*.yaml; do
   grep -q 'fashion' "$config" && [ ! -e /usr/share/datasets/fashion-mnist ] && continue
