@@ -24,12 +24,14 @@ static mms_status plot_samples(const mms_plot *plot, mms_error *error) {
   if (rows > 0 && rows <= dims[1] && dims[1] % rows == 0 && dims[1] / rows == columns)
     return mms_plot_samples_sheet(plot, rows, columns, error);
   if (dims[1] == 2) return mms_plot_samples_scatter(plot, error);
+  if (dims[1] == 3) return mms_plot_samples_space(plot, error);
   if (!mms_h5_has(plot->file, "/trace/step"))
     return mms_fail(error, MMS_ERR_INPUT,
-                    "%s: %" PRId64 " columns are neither images nor points in the plane, and "
+                    "%s: %" PRId64 " columns are neither images nor points in the plane or in space, and "
                     "there is no trace: nothing to draw",
                     plot->path, dims[1]);
-  mms_log_info(plot->log, "%s: %" PRId64 " columns are neither images nor points in the plane; this is the trace",
+  mms_log_info(plot->log,
+               "%s: %" PRId64 " columns are neither images nor points in the plane or in space; this is the trace",
                plot->path, dims[1]);
   return mms_plot_trace(plot, error);
 }
@@ -44,11 +46,12 @@ static mms_status plot(const mms_plot *plot, bool trace, bool curves, mms_error 
   if (mms_h5_has(plot->file, "/density/naive")) return mms_plot_density(plot, error);
   if (mms_h5_has(plot->file, "/samples")) return plot_samples(plot, error);
   if (mms_h5_has(plot->file, "/training")) return mms_plot_prepared(plot, error);
+  if (mms_h5_has(plot->file, "/points") && mms_h5_has(plot->file, "/V")) return mms_plot_evaluated(plot, error);
   if (mms_h5_has(plot->file, "/trace/step")) return mms_plot_trace(plot, error);
-  return mms_fail(
-      error, MMS_ERR_INPUT,
-      "%s holds neither /samples nor /training nor /trace: nothing to draw (mmsold info lists what it holds)",
-      plot->path);
+  return mms_fail(error, MMS_ERR_INPUT,
+                  "%s holds neither /samples nor /training nor /points with /V nor /trace: nothing to draw (mmsold "
+                  "info lists what it holds)",
+                  plot->path);
 }
 
 mms_status mms_command_plot(mms_cli *cli, int argc, char **argv, mms_error *error) {

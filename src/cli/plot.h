@@ -29,6 +29,12 @@ void mms_plot_training_free(mms_plot_training *training);
 mms_status mms_plot_samples_sheet(const mms_plot *plot, int64_t image_rows, int64_t image_columns, mms_error *error);
 /* A scatter chart of `/samples` [P][2] beside the training points. */
 mms_status mms_plot_samples_scatter(const mms_plot *plot, mms_error *error);
+/* Points in space: three views along the axes, colour for the third coordinate. Up to two sets [n][3]. */
+mms_status mms_plot_space(const char *output, const mms_matrix *const *sets, const char *const *labels, int count,
+                          mms_error *error);
+mms_status mms_plot_samples_space(const mms_plot *plot, mms_error *error);
+/* What `evaluate` wrote in the plane: V as the colour of its points. */
+mms_status mms_plot_evaluated(const mms_plot *plot, mms_error *error);
 /* What a run traced, over the steps, from `/trace`: a panel for each kind of number. */
 mms_status mms_plot_trace(const mms_plot *plot, mms_error *error);
 /* What `density` wrote: both laws at every smoothing; their likelihoods over it. */

@@ -125,10 +125,14 @@ mms_status mms_plot_prepared(const mms_plot *plot, mms_error *error) {
     const mms_chart chart = {.title = "prepared training set", .x_label = "x", .y_label = "y", .equal_axes = 1};
     const mms_series series = {.label = label, .xy = &rows, .mark = MMS_MARK_POINTS};
     status = mms_picture_chart(plot->output, &chart, 1, &series, NULL, 1, error);
+  } else if (rows.cols == 3) {
+    const mms_matrix *const sets[1] = {&rows};
+    const char *const labels[1] = {"training points"};
+    status = mms_plot_space(plot->output, sets, labels, 1, error);
   } else {
-    status =
-        mms_fail(error, MMS_ERR_INPUT, "%s: rows of %" PRId64 " columns are neither images nor points in the plane",
-                 plot->path, rows.cols);
+    status = mms_fail(error, MMS_ERR_INPUT,
+                      "%s: rows of %" PRId64 " columns are neither images nor points in the plane or in space",
+                      plot->path, rows.cols);
   }
   mms_matrix_free(&rows);
   mms_training_free(&training);

@@ -6,6 +6,7 @@
 #include "picture/gnuplot.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,9 +19,9 @@ static mms_status check(const char *path, const mms_chart *charts, int64_t panel
   if (charts == NULL || panels < 1 || series_count < 0 || (series_count > 0 && series == NULL))
     return mms_fail(error, MMS_ERR_INTERNAL, "%s: a chart needs at least one panel", path);
   for (int64_t s = 0; s < series_count; s++) {
-    if (series[s].xy->rows > 0 && series[s].xy->cols != 2)
-      return mms_fail(error, MMS_ERR_INTERNAL, "%s: series %lld has %lld columns, not x and y", path, (long long)s,
-                      (long long)series[s].xy->cols);
+    if (series[s].xy->rows > 0 && series[s].xy->cols != mms_chart_columns(&series[s]))
+      return mms_fail(error, MMS_ERR_INTERNAL, "%s: series %lld has %lld columns, not %lld", path, (long long)s,
+                      (long long)series[s].xy->cols, (long long)mms_chart_columns(&series[s]));
     if (panel_of != NULL && (panel_of[s] < 0 || panel_of[s] >= panels))
       return mms_fail(error, MMS_ERR_INTERNAL, "%s: series %lld belongs to panel %lld of %lld", path, (long long)s,
                       (long long)panel_of[s], (long long)panels);
@@ -39,13 +40,16 @@ static void write_field(FILE *file, const char *text) {
 }
 
 static void write_numbers(FILE *file, const mms_series *series, const int64_t *panel_of, int64_t series_count) {
-  fputs("x,y,panel,series,label\n", file);
+  bool values = false;
+  for (int64_t s = 0; s < series_count; s++) values = values || series[s].mark == MMS_MARK_VALUES;
+  fprintf(file, "x,y,panel,series,label%s\n", values ? ",value" : "");
   for (int64_t s = 0; s < series_count; s++)
     for (int64_t i = 0; i < series[s].xy->rows; i++) {
-      const double *point = series[s].xy->data + 2 * i;
+      const double *point = series[s].xy->data + mms_chart_columns(&series[s]) * i;
       fprintf(file, "%.17g,%.17g,%lld,%lld,", point[0], point[1], (long long)(panel_of == NULL ? 0 : panel_of[s]),
               (long long)s);
       write_field(file, series[s].label);
+      if (series[s].mark == MMS_MARK_VALUES) fprintf(file, ",%.17g", point[2]);
       fputc('\n', file);
     }
 }

@@ -13,6 +13,7 @@ enum {                        /* the page, in pixels */
        SIDE = 760,            /* height of the axes, and their width where the aspect is 1 */
        LEFT = 135,            /* left of the axes: tic labels and axis label */
        RIGHT = 60,            /* right of them: half a tic label and air */
+       SCALE = 130,           /* right of these, where there is one: scale of colours, its tic labels and label */
        BELOW = 105,           /* tic labels and axis label */
        ABOVE = 8,             /* air between axes and legend */
        TITLE_LINE = 56,       /* a title, with the air around it */
@@ -30,12 +31,19 @@ typedef struct extent {
   int empty;
 } extent;
 
+/* Where a panel's axes stand, in pixels of a page of `width` × `height`, from its lower left corner. */
+typedef struct frame {
+  double width, height, left, across, bottom, legend_top, title;
+} frame;
+
 mms_chart_format mms_chart_format_of(const char *path) {
   if (mms_picture_has_suffix(path, ".png")) return MMS_CHART_PNG;
   if (mms_picture_has_suffix(path, ".pdf")) return MMS_CHART_PDF;
   if (mms_picture_has_suffix(path, ".svg")) return MMS_CHART_SVG;
   return MMS_CHART_NONE;
 }
+
+int64_t mms_chart_columns(const mms_series *series) { return series->mark == MMS_MARK_VALUES ? 3 : 2; }
 
 static int64_t panel_of(const mms_chart_content *content, int64_t s) {
   return content->panel_of == NULL ? 0 : content->panel_of[s];
@@ -55,6 +63,11 @@ static int shows(const mms_chart *chart, const double *point) {
   return isfinite(point[0]) && isfinite(point[1]) && (!chart->log_x || point[0] > 0) && (!chart->log_y || point[1] > 0);
 }
 
+/* Do the colours of two panels say the same thing? */
+static int same_scale(const mms_chart *a, const mms_chart *b) {
+  return a->value_label != NULL && b->value_label != NULL && strcmp(a->value_label, b->value_label) == 0;
+}
+
 /* The range of what can be drawn, with a little air; one place widened to a range. */
 static extent find_extent(const mms_chart_content *content, int64_t panel, int axis) {
   const mms_chart *chart = &content->charts[panel];
@@ -64,10 +77,12 @@ static extent find_extent(const mms_chart_content *content, int64_t panel, int a
     /* panels of positions have one range for all, so that they can be compared by eye */
     const int64_t its = panel_of(content, s);
     if (its != panel && !(chart->equal_axes && content->charts[its].equal_axes)) continue;
+    if (axis == 2 && its != panel && !same_scale(chart, &content->charts[its])) continue;
     if (content->series[s].mark != MMS_MARK_LINES) lines = 0;
+    if (axis == 2 && content->series[s].mark != MMS_MARK_VALUES) continue;
     for (int64_t i = 0; i < content->series[s].xy->rows; i++) {
-      const double *point = content->series[s].xy->data + 2 * i;
-      if (!shows(chart, point)) continue;
+      const double *point = content->series[s].xy->data + mms_chart_columns(&content->series[s]) * i;
+      if (!shows(chart, point) || (axis == 2 && !isfinite(point[2]))) continue;
       range.low = fmin(range.low, point[axis]);
       range.high = fmax(range.high, point[axis]);
     }
@@ -158,7 +173,30 @@ static int64_t colour_of(const mms_chart_content *content, int64_t series) {
   return distinct % COLOURS;
 }
 
+/* Room for a scale of colours. */
+static double scale_of(const mms_chart_content *content, int64_t panel) {
+  return content->charts[panel].value_label != NULL ? SCALE : 0;
+}
+
+/* The scale stands beside the axes and runs over what the panel shows (see find_extent for panels of positions). The
+ * colours are those of cividis (J. Nunez et al., 2018), which is even to every kind of colour vision, less its palest.
+ */
+static void put_scale(FILE *file, const mms_chart_content *content, int64_t panel, const frame *at) {
+  extent range = find_extent(content, panel, 2);
+  fprintf(file,
+          "set palette defined (0 '#00204D', 0.25 '#31446B', 0.5 '#666970', 0.75 '#A59C74', 1 '#E8CB49')\n"
+          "set cbrange [%.17g:%.17g]\nset colorbox user origin screen %.5f,%.5f size screen %.5f,%.5f\nset cblabel ",
+          range.low, range.high, (at->left + at->across + 24) / at->width, (at->bottom + BELOW) / at->height,
+          22 / at->width, SIDE / at->height);
+  put_text(file, content->charts[panel].value_label);
+  fputs(" noenhanced\nset cbtics in nomirror format '%.5g'\n", file);
+}
+
 static void put_style(FILE *file, const mms_series *series, const char *colour) {
+  if (series->mark == MMS_MARK_VALUES) {
+    fprintf(file, "with points pt 7 ps %g lc palette", series->xy->rows > MANY ? 0.5 : 0.7);
+    return;
+  }
   if (series->mark == MMS_MARK_LINES) {
     fprintf(file, "with lines lw 2 lc rgb '#%s'", colour);
     return;
@@ -178,17 +216,12 @@ static void put_plot(FILE *file, const mms_chart_content *content, int64_t panel
     int64_t first = row;
     row += series->xy->rows;
     if (panel_of(content, s) != panel || series->xy->rows == 0) continue;
-    fprintf(file, "%sARG1 skip 1 every ::%lld::%lld using 1:2 ", drawn++ > 0 ? ", \\\n  " : "", (long long)first,
-            (long long)row - 1);
+    fprintf(file, "%sARG1 skip 1 every ::%lld::%lld using %s ", drawn++ > 0 ? ", \\\n  " : "", (long long)first,
+            (long long)row - 1, series->mark == MMS_MARK_VALUES ? "1:2:6" : "1:2");
     put_style(file, series, colours[colour_of(content, s)]);
   }
   fputs(drawn == 0 ? "NaN\n" : "\n", file);
 }
-
-/* Where a panel's axes stand, in pixels of a page of `width` × `height`, from its lower left corner. */
-typedef struct frame {
-  double width, height, left, across, bottom, legend_top, title;
-} frame;
 
 /* Pixels an entry of the legend takes: sample, text (its width is an estimate: the font is not ours) and air. */
 static double entry_width(const char *label) {
@@ -274,6 +307,7 @@ static void put_panel(FILE *file, const mms_chart_content *content, int64_t pane
   put_legend(file, content, panel, at);
   put_axis(file, 'x', chart->log_x, chart->x_label, x);
   put_axis(file, 'y', chart->log_y, chart->y_label, y);
+  if (chart->value_label != NULL) put_scale(file, content, panel, at);
   fputs(chart->equal_axes && !x.empty ? "set size ratio -1\n" : "set size noratio\n", file);
   if (x.empty)
     fprintf(file, "set label 'no data' at screen %.5f,%.5f center textcolor rgb '#777777'\n", middle,
@@ -293,7 +327,7 @@ static int lay_out(const mms_chart_content *content, double *width, double *row_
     double across = SIDE * aspect_of(content, p);
     int mine = legend_lines(content, p, across);
     if (p % row_length(content->panels) == 0) row_width = 0;
-    row_width += LEFT + across + RIGHT;
+    row_width += LEFT + across + RIGHT + scale_of(content, p);
     *width = fmax(*width, row_width);
     if (mine > lines) lines = mine;
   }
@@ -318,7 +352,7 @@ void mms_chart_script(FILE *file, mms_chart_format format, const mms_chart_conte
     at.left = edge + LEFT;
     at.across = SIDE * aspect_of(content, p);
     put_panel(file, content, p, &at);
-    edge = at.left + at.across + RIGHT;
+    edge = at.left + at.across + RIGHT + scale_of(content, p);
   }
   fputs("unset multiplot\nunset output\n", file);
 }

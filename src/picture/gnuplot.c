@@ -1,9 +1,12 @@
 #include "picture/gnuplot.h"
 
 #include "mmsold/base/memory.h"
+#include "mmsold/picture/picture.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -81,4 +84,14 @@ mms_status mms_gnuplot_run(const char *script, const char *data, const char *out
   }
   for (int i = 0; i < 3; i++) free(names[i]);
   return status;
+}
+
+void mms_picture_gnuplot(char *text, size_t size) {
+  snprintf(text, size, "not found");
+  FILE *answer = popen("gnuplot --version 2>/dev/null", "r");
+  char line[128] = "";
+  bool read = answer != NULL && fgets(line, sizeof line, answer) != NULL;
+  if (answer != NULL) pclose(answer);
+  line[strcspn(line, "\n")] = '\0';
+  if (read && strncmp(line, "gnuplot ", 8) == 0) snprintf(text, size, "%s", line + 8);
 }

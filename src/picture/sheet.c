@@ -168,3 +168,5 @@ mms_status mms_picture_sheet(const char *path, const mms_sheet_band *bands, int6
   free(sheet.pixels);
   return status;
 }
+
+const char *mms_picture_libpng(void) { return png_get_libpng_ver(NULL); }

@@ -157,3 +157,5 @@ int mms_idx_recognise(const char *path) {
   gzclose(source.stream);
   return recognised;
 }
+
+const char *mms_idx_zlib(void) { return zlibVersion(); }

@@ -5,7 +5,12 @@
 
 #include "mmsold/base/matrix.h"
 #include "mmsold/base/status.h"
+#include <stddef.h>
 #include <stdint.h>
+
+/* The versions of libpng, and of gnuplot where it is found in PATH ("not found" where not). Local. */
+const char *mms_picture_libpng(void);
+void mms_picture_gnuplot(char *text, size_t size);
 
 /* One band of a sheet: `images` [count][rows·cols] grey, 0 black … 1 white (values outside are
  * clipped to [0, 1] here, and nowhere else), with a label drawn above it. */
@@ -21,9 +26,13 @@ typedef struct mms_sheet_band {
 mms_status mms_picture_sheet(const char *path, const mms_sheet_band *bands, int64_t band_count, int64_t image_rows,
                              int64_t image_columns, int64_t columns, mms_error *error);
 
-typedef enum mms_mark { MMS_MARK_POINTS, MMS_MARK_LINES } mms_mark;
+typedef enum mms_mark {
+  MMS_MARK_POINTS,
+  MMS_MARK_LINES,
+  MMS_MARK_VALUES /* points whose colour says a number, of a scale beside the axes */
+} mms_mark;
 
-/* One series of a chart: xy [n][2]. */
+/* One series of a chart: xy [n][2], or [n][3] with the numbers of MMS_MARK_VALUES in the third column. */
 typedef struct mms_series {
   const char *label;
   const mms_matrix *xy;
@@ -33,14 +42,16 @@ typedef struct mms_series {
 typedef struct mms_chart {
   const char *title, *x_label, *y_label;
   int log_x, log_y;
-  int equal_axes; /* same scale on both axes (scatter of positions), and one range for all such panels */
+  int equal_axes;          /* same scale on both axes (scatter of positions), and one range for all such panels */
+  const char *value_label; /* of the scale of colours; NULL where there are no values */
 } mms_chart;
 
 /* A chart of one or more panels, up to three side by side (`panel_of` [series_count] gives each series' panel, NULL:
  * all in one; charts: [panels]). Colour-blind-safe colours (Okabe-Ito), legend, axis labels. The numbers are written
- * beside the picture as PATH.csv (x, y, panel, series, label). What cannot be drawn (NaN, infinity, not positive on a
- * log axis) is left out of the picture only. Names and labels are plain text: no shell sees them and no markup is read
- * in them. MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it; the CSV stays. */
+ * beside the picture as PATH.csv (x, y, panel, series, label, and value where there are any). What cannot be drawn
+ * (NaN, infinity, not positive on a log axis) is left out of the picture only. Names and labels are plain text: no
+ * shell sees them and no markup is read in them. MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it;
+ * the CSV stays. */
 mms_status mms_picture_chart(const char *path, const mms_chart *charts, int64_t panels, const mms_series *series,
                              const int64_t *panel_of, int64_t series_count, mms_error *error);
 

@@ -24,6 +24,8 @@ mms_status mms_npy_write(const mms_matrix *matrix, const char *path, mms_error *
  * big-endian. Values as stored (no scaling here); *is_bytes (may be NULL) says type 0x08, which the caller scales to
  * [0,1]. Truncated or with trailing bytes: both sizes named; a damaged gzip stream is said to be one. */
 mms_status mms_idx_read(mms_array *array, const char *path, int *is_bytes, mms_error *error);
+/* zlib's version. Local. */
+const char *mms_idx_zlib(void);
 /* Does the file begin like an IDX file (after gunzip)? False where it cannot be read. */
 int mms_idx_recognise(const char *path);
 

@@ -54,7 +54,7 @@ static const mms_matrix line = {3, 2, line_values}, points = {2, 2, point_values
 
 static void every_format_is_drawn(void **state) {
   (void)state;
-  mms_chart chart = {"Trace", "step", "defect", 0, 1, 0};
+  mms_chart chart = {"Trace", "step", "defect", 0, 1, 0, NULL};
   mms_series series = {"covariance", &line, MMS_MARK_LINES};
   mms_error error = mms_error_none();
   expect_ok(mms_picture_chart(in_folder("a.png"), &chart, 1, &series, NULL, 1, &error), &error);
@@ -67,7 +67,7 @@ static void every_format_is_drawn(void **state) {
 
 static void numbers_are_kept_beside_the_picture(void **state) {
   (void)state;
-  mms_chart charts[2] = {{"one", "x", "y", 0, 0, 1}, {"two", "x", "y", 0, 1, 0}};
+  mms_chart charts[2] = {{"one", "x", "y", 0, 0, 1, NULL}, {"two", "x", "y", 0, 1, 0, NULL}};
   mms_series series[2] = {{"say \"hi\", twice", &points, MMS_MARK_POINTS}, {NULL, &line, MMS_MARK_LINES}};
   const int64_t panel_of[2] = {0, 1};
   mms_error error = mms_error_none();
@@ -87,7 +87,7 @@ static void numbers_are_kept_beside_the_picture(void **state) {
 static void names_and_labels_are_only_text(void **state) {
   (void)state;
   const char *nasty = "it's `touch hit` \"$(touch hit)\" {/Symbol a}_b^c @x & ~y \\n \n % #";
-  mms_chart chart = {nasty, nasty, nasty, 0, 0, 0};
+  mms_chart chart = {nasty, nasty, nasty, 0, 0, 0, NULL};
   mms_series series = {nasty, &points, MMS_MARK_POINTS};
   mms_error error = mms_error_none();
   const char *const names[] = {"| touch hit;.png", "< touch hit '\";.png", "`touch hit` $(touch hit).svg"};
@@ -109,10 +109,10 @@ static void nothing_to_draw_still_gives_a_picture(void **state) {
   (void)state;
   double one[2] = {3, 3}, never[4] = {1, -1, NAN, INFINITY};
   mms_matrix none = {0, 2, NULL}, single = {1, 2, one}, unseen = {2, 2, never};
-  mms_chart charts[4] = {{"no series", "x", "y", 0, 0, 0},
-                         {"empty series", "x", "y", 0, 0, 1},
-                         {"one point", "x", "y", 1, 1, 0},
-                         {"nothing positive", "x", "y", 0, 1, 0}};
+  mms_chart charts[4] = {{"no series", "x", "y", 0, 0, 0, NULL},
+                         {"empty series", "x", "y", 0, 0, 1, NULL},
+                         {"one point", "x", "y", 1, 1, 0, NULL},
+                         {"nothing positive", "x", "y", 0, 1, 0, NULL}};
   mms_series series[3] = {
       {"none", &none, MMS_MARK_LINES}, {"one", &single, MMS_MARK_POINTS}, {"unseen", &unseen, MMS_MARK_LINES}};
   const int64_t panel_of[3] = {1, 2, 3};
@@ -123,7 +123,7 @@ static void nothing_to_draw_still_gives_a_picture(void **state) {
 
 static void impossible_charts_are_refused(void **state) {
   (void)state;
-  mms_chart chart = {"", "x", "y", 0, 0, 0};
+  mms_chart chart = {"", "x", "y", 0, 0, 0, NULL};
   mms_matrix wide = {1, 3, line_values};
   mms_series series = {"a", &points, MMS_MARK_POINTS}, three = {"b", &wide, MMS_MARK_POINTS};
   const int64_t wrong[1] = {1};
@@ -142,7 +142,7 @@ static void impossible_charts_are_refused(void **state) {
 static void missing_gnuplot_is_named(void **state) {
   (void)state;
   char *path = strdup(getenv("PATH"));
-  mms_chart chart = {"", "x", "y", 0, 0, 0};
+  mms_chart chart = {"", "x", "y", 0, 0, 0, NULL};
   mms_series series = {"a", &points, MMS_MARK_POINTS};
   mms_error error = mms_error_none();
   setenv("PATH", folder, 1);
@@ -164,7 +164,7 @@ static void failing_gnuplot_is_quoted(void **state) {
   fclose(fake);
   assert_int_equal(chmod(in_folder("gnuplot"), 0700), 0);
   char *path = strdup(getenv("PATH"));
-  mms_chart chart = {"", "x", "y", 0, 0, 0};
+  mms_chart chart = {"", "x", "y", 0, 0, 0, NULL};
   mms_series series = {"a", &points, MMS_MARK_POINTS};
   mms_error error = mms_error_none();
   setenv("PATH", folder, 1);
