@@ -123,7 +123,8 @@ mms_status mms_command_compare(mms_cli *cli, int argc, char **argv, mms_error *e
                                 {"seed", MMS_OPTION_SEED, &seed},
                                 {0}};
   mms_arguments arguments;
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 2, options, false, error);
+  mms_status status =
+      mms_cli_agree(cli, mms_arguments_parse(&arguments, argc, argv, names, operands, 2, options, false, error), error);
   mms_arguments_free(&arguments);
   if (status != MMS_OK) return status;
   if (mms_cli_speaks(cli)) {

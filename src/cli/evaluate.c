@@ -37,7 +37,8 @@ mms_status mms_command_evaluate(mms_cli *cli, int argc, char **argv, mms_error *
                                 {0}};
   mms_arguments arguments;
   mms_config config = {0};
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error);
+  mms_status status =
+      mms_cli_agree(cli, mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error), error);
   if (status == MMS_OK && (points == NULL || output == NULL))
     status = mms_fail(error, MMS_ERR_INPUT, "evaluate: --%s is missing; see mmsold help evaluate",
                       points == NULL ? "points FILE" : "output FILE.h5");

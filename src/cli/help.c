@@ -35,7 +35,8 @@ mms_status mms_command_help(mms_cli *cli, int argc, char **argv, mms_error *erro
   mms_arguments arguments;
   int topics = 0;
   for (int i = 1; i < argc && topics == 0; i++) topics = argv[i][0] != '-';
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, topics, options, false, error);
+  mms_status status = mms_cli_agree(
+      cli, mms_arguments_parse(&arguments, argc, argv, names, operands, topics, options, false, error), error);
   mms_arguments_free(&arguments);
   if (status != MMS_OK) return status;
   const char *topic = operands[0];

@@ -102,7 +102,8 @@ mms_status mms_command_info(mms_cli *cli, int argc, char **argv, mms_error *erro
   const char *names[] = {"FILE"}, *operands[1] = {NULL};
   const mms_option options[] = {{"verify", MMS_OPTION_FLAG, &verifies}, {0}};
   mms_arguments arguments;
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, false, error);
+  mms_status status =
+      mms_cli_agree(cli, mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, false, error), error);
   mms_arguments_free(&arguments);
   if (status != MMS_OK) return status;
   if (mms_cli_speaks(cli)) status = describe(operands[0], verifies, error);

@@ -62,7 +62,8 @@ mms_status mms_command_plot(mms_cli *cli, int argc, char **argv, mms_error *erro
                                 {"curves", MMS_OPTION_FLAG, &curves},
                                 {0}};
   mms_arguments arguments;
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, false, error);
+  mms_status status =
+      mms_cli_agree(cli, mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, false, error), error);
   mms_arguments_free(&arguments);
   if (status == MMS_OK && output == NULL)
     status = mms_fail(error, MMS_ERR_INPUT, "plot: --output PICTURE.png is missing; see mmsold help plot");

@@ -46,7 +46,8 @@ mms_status mms_command_prepare(mms_cli *cli, int argc, char **argv, mms_error *e
   const mms_option options[] = {{"output", MMS_OPTION_TEXT, &output}, {0}};
   mms_arguments arguments;
   mms_config config = {0};
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error);
+  mms_status status =
+      mms_cli_agree(cli, mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error), error);
   if (status == MMS_OK && output == NULL)
     status = mms_fail(error, MMS_ERR_INPUT, "prepare: --output FILE.h5 is missing; see mmsold help prepare");
   if (status == MMS_OK) status = mms_team_refuse_singletons(cli->team, error);

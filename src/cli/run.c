@@ -64,7 +64,8 @@ mms_status mms_command_run(mms_cli *cli, int argc, char **argv, mms_error *error
                                 {0}};
   mms_arguments arguments;
   mms_config config = {0};
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error);
+  mms_status status =
+      mms_cli_agree(cli, mms_arguments_parse(&arguments, argc, argv, names, operands, 1, options, true, error), error);
   if (status == MMS_OK && !check) status = mms_team_refuse_singletons(cli->team, error);
   if (status == MMS_OK)
     status = mms_config_read(&config, cli->team, operands[0], arguments.overrides, arguments.override_count,

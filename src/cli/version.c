@@ -14,7 +14,8 @@
 mms_status mms_command_version(mms_cli *cli, int argc, char **argv, mms_error *error) {
   const mms_option options[] = {{0}};
   mms_arguments arguments;
-  mms_status status = mms_arguments_parse(&arguments, argc, argv, NULL, NULL, 0, options, false, error);
+  mms_status status =
+      mms_cli_agree(cli, mms_arguments_parse(&arguments, argc, argv, NULL, NULL, 0, options, false, error), error);
   mms_arguments_free(&arguments);
   if (status != MMS_OK || !mms_cli_speaks(cli)) return status;
   char mpi[128];

@@ -88,10 +88,10 @@ static mms_status write_data_target(mms_session *session, mms_h5 *file, mms_erro
   const mms_target *target = mms_dynamics_target(session->dynamics);
   const mms_transform *transform = &session->training.transform;
   const int64_t dim = transform->dim, data_dim = transform->data_dim;
-  mms_matrix mean, diagonal;
+  mms_matrix mean = {0}, diagonal = {0};
   mms_status status = mms_matrix_create(&mean, 1, data_dim, "the target's mean", error);
-  if (status != MMS_OK) return status;
-  status = mms_matrix_create(&diagonal, 1, data_dim, "the target's variances", error);
+  if (status == MMS_OK) status = mms_matrix_create(&diagonal, 1, data_dim, "the target's variances", error);
+  status = mms_team_agree(session->request->team, status, error);
   if (status == MMS_OK) {
     mms_transform_decode(transform, 1, target->mean.data, mean.data);
     for (int64_t k = 0; k < data_dim; k++) {
