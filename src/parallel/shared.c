@@ -34,7 +34,7 @@ static mms_status check_room(size_t bytes, const char *what, mms_error *error) {
   double overhead = 1 << 20; /* MPI's own state and rounding to pages: some kilobytes a rank */
   if ((double)bytes + overhead > available)
     return mms_fail(error, MMS_ERR_MEMORY,
-                    "%s: the node's shared copy of %s needs %.4g MiB, but %.4g MiB are free there; make room (for a "
+                    "%s: the node's shared copy of %s needs %.1f MiB, but %.1f MiB are free there; make room (for a "
                     "container --shm-size, for a mount the option size=), start one rank per node, or share less",
                     directory, what, ((double)bytes + overhead) / mebibyte, available / mebibyte);
   return MMS_OK;

@@ -194,7 +194,7 @@ static void too_much_is_refused(void **state) {
   mms_error error = mms_error_none();
   mms_shared *shared = NULL;
   mms_status status = mms_shared_create(&shared, team, (size_t)1 << 50, "the training set", &error);
-  expect_refused(status, MMS_ERR_MEMORY, &error, "the training set needs 1.05e+06 GiB");
+  expect_refused(status, MMS_ERR_MEMORY, &error, "the training set needs 1073741825.0 MiB");
   assert_null(shared);
   expect_same_everywhere(status, &error);
   status = mms_shared_create(&shared, team, SIZE_MAX, "the training set", &error);
