@@ -13,6 +13,10 @@ typedef struct rule {
 
 static const rule rules[] = {
     {MMS_KEY_RETRACTION, 1U << MMS_METHOD_MMSOLD, "only mmsold moves on a constraint and has a way back onto it"},
+    {MMS_KEY_FRICTION, 1U << MMS_METHOD_KINETIC, "only kinetic has velocities"},
+    {MMS_KEY_TILT, 1U << MMS_METHOD_KINETIC, "only kinetic moves in the tilted energy"},
+    {MMS_KEY_STEP_SIZE, ~(1U << MMS_METHOD_CFDM), "the steps of its flow are 1/steps"},
+    {MMS_KEY_SCHEME, ~(1U << MMS_METHOD_CFDM), "its flow is stepped in one way"},
 };
 
 /* The schemes a way of moving takes, as a list of words. */
@@ -50,7 +54,7 @@ mms_status mms_config_resolve_method(mms_config *config, mms_error *error) {
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
     mms_value *value = &config->values[rules[i].key];
     if ((rules[i].methods & 1U << method) != 0) continue;
-    if (value->set)
+    if (value->set && !value->is_auto) /* auto asks for nothing */
       return mms_config_refuse(config, rules[i].key, value->place, error,
                                "it says nothing to sampler.method: %s (%s); leave it out", mms_method_name(method),
                                rules[i].reason);

@@ -14,8 +14,10 @@ const char *mms_scheme_name(mms_scheme scheme) {
   return (int)scheme >= 0 && (int)scheme < SCHEMES ? SCHEME_NAMES[scheme] : "unknown";
 }
 
-static const mms_method_table *const METHODS[] = {
-    [MMS_METHOD_MMSOLD] = &mms_method_mmsold, [MMS_METHOD_LANGEVIN] = &mms_method_langevin};
+static const mms_method_table *const METHODS[] = {[MMS_METHOD_MMSOLD] = &mms_method_mmsold,
+                                                  [MMS_METHOD_LANGEVIN] = &mms_method_langevin,
+                                                  [MMS_METHOD_KINETIC] = &mms_method_kinetic,
+                                                  [MMS_METHOD_CFDM] = &mms_method_cfdm};
 
 static const mms_method_table *find_method(mms_method method) {
   bool known = (int)method >= 0 && (size_t)method < sizeof METHODS / sizeof *METHODS;
@@ -32,7 +34,9 @@ const char *mms_method_name(mms_method method) {
   return table != NULL ? table->name : "unknown";
 }
 
-int64_t mms_sampler_steps(const mms_sampler_options *sampler) { return sampler->steps; }
+int64_t mms_sampler_steps(const mms_sampler_options *sampler) {
+  return sampler->method == MMS_METHOD_CFDM ? sampler->steps - 1 : sampler->steps;
+}
 
 /* The random streams count steps and particles in this many bits (random.h). */
 static const int64_t MOST_STEPS = ((int64_t)1 << 40) - 1;
@@ -60,7 +64,12 @@ static mms_status check_sampler(const mms_sampler_options *sampler, mms_error *e
   if (sampler->steps < 0 || sampler->steps > MOST_STEPS)
     return mms_fail(error, MMS_ERR_INPUT, "steps = %lld: it must be 0 or more (and below 2^40)",
                     (long long)sampler->steps);
-  if (!sampler->step_size_auto && !(sampler->step_size > 0.0 && isfinite(sampler->step_size)))
+  if (sampler->method == MMS_METHOD_CFDM && sampler->steps < 2)
+    return mms_fail(error, MMS_ERR_INPUT, "steps = %lld: a flow needs 2 or more", (long long)sampler->steps);
+  if (sampler->method == MMS_METHOD_KINETIC && !(sampler->friction > 0.0 && isfinite(sampler->friction)))
+    return mms_fail(error, MMS_ERR_INPUT, "friction = %g: it must be a positive, finite number", sampler->friction);
+  if (!sampler->step_size_auto && sampler->method != MMS_METHOD_CFDM &&
+      !(sampler->step_size > 0.0 && isfinite(sampler->step_size)))
     return mms_fail(error, MMS_ERR_INPUT, "step_size = %g: it must be a positive, finite number, or auto",
                     sampler->step_size);
   if (sampler->retraction != MMS_RETRACTION_QR && sampler->retraction != MMS_RETRACTION_POLAR)
@@ -207,6 +216,12 @@ double mms_dynamics_step_size(const mms_dynamics *dynamics) { return dynamics->s
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics) { return &dynamics->target; }
 mms_field *mms_dynamics_field(const mms_dynamics *dynamics) { return dynamics->field; }
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics) { return &dynamics->ensemble; }
+
+bool mms_dynamics_moments_are_exact(const mms_dynamics *dynamics) { return dynamics->constraint != NULL; }
+
+const mms_tilt *mms_dynamics_tilt(const mms_dynamics *dynamics) {
+  return dynamics->method->tilt != NULL ? dynamics->method->tilt(dynamics) : NULL;
+}
 
 int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {
   const mms_blocks *blocks = &dynamics->ensemble.blocks;

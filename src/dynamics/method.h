@@ -63,13 +63,16 @@ typedef struct mms_method_table {
   mms_status (*block)(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error);
   /* Y + W was taken: the rest of the state follows. Local. */
   void (*accept)(mms_dynamics *dynamics);
-  int (*arrays)(mms_dynamics *dynamics, mms_state_array *arrays);
+  int (*arrays)(mms_dynamics *dynamics, mms_state_array *arrays); /* those after Y */
+  const mms_tilt *(*tilt)(const mms_dynamics *dynamics);
   void (*describe)(const mms_dynamics *dynamics, char *text, size_t size);
   int64_t (*bytes)(const mms_dynamics *dynamics); /* of its own memory */
 } mms_method_table;
 
 extern const mms_method_table mms_method_mmsold;   /* constrained overdamped Langevin dynamics */
 extern const mms_method_table mms_method_langevin; /* the same without the constraint */
+extern const mms_method_table mms_method_kinetic;  /* kinetic Langevin dynamics in the tilted energy */
+extern const mms_method_table mms_method_cfdm;     /* the closed-form flow */
 
 /* What a block's step is made of. Local. */
 

@@ -78,7 +78,9 @@ mms_status mms_observe_block(mms_dynamics *dynamics, int64_t b, mms_error *error
   const double parts[2] = {dynamics->pull_square, dynamics->noise_square};
   add_chunk(dynamics, b);
   mms_step_add_riders(dynamics, PULL, 2, parts);
-  return b % stride_of(&dynamics->ensemble.blocks) == 0 ? add_nearest(dynamics, b, error) : MMS_OK;
+  /* Over a partitioned set the search would cost another round of the whole set: it is left out. */
+  if (mms_field_collective(dynamics->field) || b % stride_of(&dynamics->ensemble.blocks) != 0) return MMS_OK;
+  return add_nearest(dynamics, b, error);
 }
 
 /* Particles of a chunk: its blocks are contiguous. */

@@ -1,5 +1,6 @@
 /* What a run leaves: samples, snapshots, checkpoints. */
 #include "run/session.h"
+#include "run/tilt.h"
 
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
@@ -134,7 +135,9 @@ static mms_status write_points(mms_session *session, mms_h5 *file, mms_error *er
   if (status == MMS_OK)
     status = mms_h5_write_rows_by(file, "/latent", MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
                                   blocks->n_local, chunk, fill_latent, &from,
-                                  "the same in the sampler's coordinates: here mean and covariance are exact",
+                                  mms_dynamics_moments_are_exact(session->dynamics)
+                                      ? "the same in the sampler's coordinates: here mean and covariance are exact"
+                                      : "the same in the sampler's coordinates",
                                   "particle", "coordinate", error);
   free(from.position);
   return status;
@@ -178,6 +181,7 @@ static mms_status write_samples_into(mms_session *session, mms_h5 *file, bool co
                                 target->covariance.data,
                                 "target covariance (data, 1/n, plus bandwidth^2 I), sampler's coordinates", error);
   if (status == MMS_OK) status = write_data_target(session, file, error);
+  if (status == MMS_OK) status = mms_tilt_file_write(mms_dynamics_tilt(session->dynamics), file, error);
   if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
   if (status == MMS_OK) status = write_timing(session, file, error);
   return status;
@@ -196,6 +200,7 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
     status = mms_h5_write_rows(file, name, MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
                                blocks->n_local, arrays[i].data, arrays[i].description, "particle", "coordinate", error);
   }
+  if (status == MMS_OK) status = mms_tilt_file_write(mms_dynamics_tilt(session->dynamics), file, error);
   if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
   return status;
 }

@@ -3,6 +3,7 @@
 
 #include "mmsold/base/memory.h"
 #include "run/compatible.h"
+#include "run/tilt.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,10 @@ static mms_status read_checkpoint(mms_session *session, const char *path, int64_
   if (status != MMS_OK) return status;
   status = check_checkpoint(session, file, path, step, foreign, error);
   status = mms_team_agree(team, status, error);
+  if (status == MMS_OK) {
+    status = mms_tilt_file_compare(mms_dynamics_tilt(session->dynamics), team, file, path, error);
+    *foreign = status != MMS_OK;
+  }
   for (int i = 0; i < count && status == MMS_OK; i++) {
     char name[64];
     array_path(&arrays[i], name, sizeof name);

@@ -1,4 +1,5 @@
 #include "run/session.h"
+#include "run/tilt.h"
 
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
@@ -47,9 +48,14 @@ mms_status mms_session_open(mms_session *session, const mms_run_request *request
   const mms_training_options options = mms_session_training(request);
   mms_status status = mms_training_create(&session->training, request->team, &options, error);
   if (status != MMS_OK) return status;
-  const mms_dynamics_context context = {
+  mms_dynamics_context context = {
       .team = request->team, .training = &session->training, .score = request->score, .sampler = request->sampler};
+  mms_tilt_file tilt;
+  status = mms_tilt_file_read(&tilt, &context, error);
+  if (status != MMS_OK) return status;
+  if (tilt.given) context.tilt_points = &tilt.points;
   status = mms_dynamics_create(&session->dynamics, &context, error);
+  mms_tilt_file_free(&tilt);
   if (status != MMS_OK) return status;
   status = check_precision(session, error);
   if (status == MMS_OK)
@@ -97,7 +103,7 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
 void mms_session_warn(const mms_session *session) {
   const mms_run_request *request = session->request;
   const int64_t particles = request->sampler.particles, dim = session->training.dim;
-  if (request->sampler.method == MMS_METHOD_MMSOLD && particles < 2 * dim)
+  if (mms_dynamics_moments_are_exact(session->dynamics) && particles < 2 * dim)
     mms_log_warn(request->log, "P = %lld particles in d = %lld dimensions: below 2 d the ensemble mixes poorly",
                  (long long)particles, (long long)dim);
   char caution[512];

@@ -28,8 +28,8 @@ refuse 'required and missing: training.source, sampler.particles, sampler.steps,
 refuse 'score.nearest = 50 and score.remainder = 51 are 101 points of training.count = 100' \
   'training: {source: circle, count: 100}' 'sampler: {particles: 5, steps: 5}' \
   'score: {bandwidth: 0.1, backend: neighbours, nearest: 50, remainder: 51}'
-refuse 'bad.yaml:1:19: sampler.method: "kinetic" is not built in this version' \
-  'sampler: {method: kinetic, particles: 5, steps: 5}' 'training: {source: a.npy}' 'score: {bandwidth: 1}'
+refuse 'bad.yaml:1:40: sampler.retraction: it says nothing to sampler.method: kinetic' \
+  'sampler: {method: kinetic, retraction: qr, particles: 5, steps: 5}' 'training: {source: a.npy}' 'score: {bandwidth: 1}'
 refuse 'the section classify: not built in this version' 'classify: {smoothing: 1}'
 refuse 'holds no configuration' ''
 

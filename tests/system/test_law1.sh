@@ -45,6 +45,8 @@ same reference wide.yaml --score.backend=reference
 same neighbours wide.yaml --score.backend=neighbours --score.nearest=8 --score.remainder=5
 same exact wide.yaml --score.smoothing=0 --score.smoothing_samples=0 --sampler.scheme=exponential
 same langevin flat.yaml --sampler.method=langevin --sampler.scheme=exponential
+same kinetic wide.yaml --sampler.method=kinetic --sampler.scheme=baoab --sampler.tilt=dense-1/samples.h5
+same cfdm flat.yaml --sampler.method=cfdm --score.noise=fixed --score.sharing=all
 
 # the comparison can fail: another seed gives other bytes
 run_ranks 1 run flat.yaml --quiet --output.directory=other --sampler.seed=1

@@ -74,20 +74,6 @@ touch shared/stop
 code=0; wait $job || code=$?
 [ $code -eq 75 ] || { cat log; fail "the first of two runs ended with $code instead of 75"; }
 
-# another way of moving: the same law, and a step may not change it
-way() {
-  method=$1; shift
-  run_ranks 2 run c.yaml --quiet --output.directory="$method-whole" --sampler.method="$method" "$@"
-  mkdir "$method" && touch "$method/stop"
-  expect_exit 75 'run the same command again' run_ranks 1 run c.yaml --output.directory="$method" --sampler.method="$method" "$@"
-  expect_exit 2 "sampler.method = $method, now it is mmsold" run_ranks 1 run c.yaml --output.directory="$method"
-  expect_exit 0 'resumed' run_ranks 3 run c.yaml --output.directory="$method" --sampler.method="$method" "$@"
-  for data in /samples /latent /trace; do
-    h5diff -q "$method-whole/samples.h5" "$method/samples.h5" "$data" "$data" || fail "$method: $data differs after a resume"
-  done
-}
-way langevin
-
 # the newest checkpoint is damaged: named, the one before is used; none good: refused
 mkdir damaged && cp more/checkpoint-17.h5 more/checkpoint-40.h5 damaged/
 head -c 3000 more/checkpoint-40.h5 > damaged/checkpoint-40.h5

@@ -5,14 +5,17 @@
 #include "mmsold/base/status.h"
 #include "mmsold/dynamics/observation.h"
 #include "mmsold/ensemble/ensemble.h"
+#include "mmsold/ensemble/tilt.h"
 #include "mmsold/field/field.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef enum mms_method {
-  MMS_METHOD_MMSOLD,  /* overdamped Langevin dynamics with the moment constraint */
-  MMS_METHOD_LANGEVIN /* the same without it */
+  MMS_METHOD_MMSOLD,   /* overdamped Langevin dynamics with the moment constraint */
+  MMS_METHOD_LANGEVIN, /* the same without it */
+  MMS_METHOD_KINETIC,  /* kinetic Langevin dynamics in the tilted energy E* (ALGORITHMS 6) */
+  MMS_METHOD_CFDM      /* the closed-form flow from noise to data (ALGORITHMS 7) */
 } mms_method;
 
 /* How a step is discretised (ALGORITHMS 3). */
@@ -30,11 +33,14 @@ typedef struct mms_sampler_options {
   mms_method method;
   int64_t particles;
   int64_t steps;
-  double step_size;    /* h; looked at unless step_size_auto */
-  bool step_size_auto; /* half the bound for LM, LM-corrected and EM; the bound for exponential */
+  double step_size; /* h; looked at unless step_size_auto */
+  bool
+      step_size_auto; /* half the bound for LM, LM-corrected and EM; the bound for exponential; a quarter for kinetic */
   mms_scheme scheme;
   mms_retraction retraction;
   uint64_t seed;
+  double friction;  /* γ of kinetic */
+  const char *tilt; /* kinetic: a run's samples, for whoever reads files; NULL or "training": the training points */
 } mms_sampler_options;
 
 /* What a caller asks of a step; the requests travel in the step's own all-reduce. */
@@ -58,13 +64,25 @@ typedef struct mms_step_report {
   mms_observation observation; /* of the state before the step, where it was asked for */
 } mms_step_report;
 
+/* Points z that a tilt is averaged over in the training points' place, and the target of the run they are of; looked at
+ * while the dynamics are created. Rows as mms_dynamics_tilt_blocks deals them out. */
+typedef struct mms_tilt_points {
+  int64_t count;                   /* over all ranks */
+  const double *points;            /* [n_local][d] */
+  const double *mean, *covariance; /* [d], [d][d], or NULL: not known */
+} mms_tilt_points;
+
 /* Everything a way of moving stands on; borrowed. */
 typedef struct mms_dynamics_context {
   const mms_team *team;
   const mms_training *training;
   mms_score_options score;
   mms_sampler_options sampler;
+  const mms_tilt_points *tilt_points; /* kinetic; NULL: the training points */
 } mms_dynamics_context;
+
+/* How `count` tilt points are dealt out over the context's team. Local. */
+mms_blocks mms_dynamics_tilt_blocks(const mms_dynamics_context *context, int64_t count);
 
 typedef struct mms_dynamics mms_dynamics;
 
@@ -108,14 +126,16 @@ double mms_dynamics_step_size(const mms_dynamics *dynamics); /* h in use */
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics);
 mms_field *mms_dynamics_field(const mms_dynamics *dynamics);
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics);
-int64_t mms_dynamics_bytes(const mms_dynamics *dynamics); /* private memory of this rank */
+bool mms_dynamics_moments_are_exact(const mms_dynamics *dynamics); /* moves on the moment manifold */
+const mms_tilt *mms_dynamics_tilt(const mms_dynamics *dynamics);   /* NULL where there is none */
+int64_t mms_dynamics_bytes(const mms_dynamics *dynamics);          /* private memory of this rank */
 
 /* How it moves and how h stands to its bound, in one line; what a statistician should be warned of before the run, or
  * false where nothing. Local. */
 void mms_dynamics_describe(const mms_dynamics *dynamics, char *text, size_t size);
 bool mms_dynamics_caution(const mms_dynamics *dynamics, char *text, size_t size);
 
-/* The steps a run of these options takes in all. Local. */
+/* The steps a run of these options takes in all: `steps`, one less for the flow (its first is at t = 1/T). Local. */
 int64_t mms_sampler_steps(const mms_sampler_options *sampler);
 /* Does this way of moving know this scheme? Local. */
 bool mms_method_takes(mms_method method, mms_scheme scheme);

@@ -18,7 +18,11 @@ static mms_training cloud(void) {
 static const struct {
   mms_method method;
   mms_scheme scheme;
-} ways[] = {{MMS_METHOD_LANGEVIN, MMS_SCHEME_LM}, {MMS_METHOD_LANGEVIN, MMS_SCHEME_EXPONENTIAL}};
+} ways[] = {{MMS_METHOD_LANGEVIN, MMS_SCHEME_LM},
+            {MMS_METHOD_LANGEVIN, MMS_SCHEME_EXPONENTIAL},
+            {MMS_METHOD_KINETIC, MMS_SCHEME_ABOBA},
+            {MMS_METHOD_KINETIC, MMS_SCHEME_BAOAB},
+            {MMS_METHOD_CFDM, MMS_SCHEME_LM}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
 static mms_dynamics *begin(const mms_team *over, const mms_training *training, int64_t particles, int way) {
@@ -34,6 +38,7 @@ static mms_dynamics *begin(const mms_team *over, const mms_training *training, i
                                                     .particles = particles,
                                                     .steps = 30,
                                                     .step_size_auto = true,
+                                                    .friction = 1.0,
                                                     .seed = 9}};
   mms_dynamics *dynamics = NULL;
   mms_error error = mms_error_none();

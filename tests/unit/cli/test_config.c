@@ -199,9 +199,8 @@ static void test_unknown_words_name_the_nearest(void **state) {
 
 static void test_not_built_is_refused(void **state) {
   (void)state;
-  const char *lines[] = {"sampler: {method: kinetic}", "sampler: {method: cfdm}",       "sampler: {friction: 1.0}",
-                         "sampler: {scheme: aboba}",   "sampler: {scheme: baoab}",      "score: {linalg: distributed}",
-                         "classify: {a: 1}",           "converge: {particles: [1, 2]}", "classify: {}"};
+  const char *lines[] = {"score: {linalg: distributed}", "classify: {a: 1}", "converge: {particles: [1, 2]}",
+                         "classify: {}"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     refuses_with(lines[i], NULL, 0, "not built in this version");
   refuses_with(smallest, "classify.sigma=1", ALL, "not built in this version");
@@ -236,6 +235,25 @@ static void test_method_decides_on_keys(void **state) {
                "c.yaml:1:41: sampler.retraction: it says nothing to sampler.method: langevin");
   refuses_with("sampler: {method: langevin, scheme: lm-corrected}", NULL, 0,
                "sampler.scheme: method langevin takes lm, em, exponential, not lm-corrected");
+  refuses_with("sampler: {friction: 2}", NULL, 0,
+               "sampler.friction: it says nothing to sampler.method: mmsold (only kinetic");
+  refuses_with("sampler: {method: cfdm, tilt: training}", NULL, 0, "sampler.tilt: it says nothing to");
+  refuses_with("sampler: {method: cfdm, step_size: 1}", NULL, 0, "sampler.step_size: it says nothing to");
+  refuses_with("sampler: {method: cfdm, scheme: em}", NULL, 0, "sampler.scheme: it says nothing to");
+  refuses_with("sampler: {method: kinetic, scheme: em}", NULL, 0, "method kinetic takes aboba, baoab, not em");
+  refuses_with("sampler: {scheme: aboba}", NULL, 0, "method mmsold takes lm, lm-corrected, em, exponential, not aboba");
+  accept(&c, smallest, "sampler.method=kinetic");
+  assert_true(c.sampler.method == MMS_METHOD_KINETIC && c.sampler.scheme == MMS_SCHEME_ABOBA);
+  assert_true(c.sampler.friction == 1.0);
+  assert_string_equal(c.sampler.tilt, "training");
+  mms_config_free(&c);
+  accept(&c, "training: {source: a}\nscore: {bandwidth: 1}\nsampler: {particles: 9, steps: 9, step_size: auto}\n",
+         "sampler.method=cfdm");
+  expect_ok(mms_config_write(&c, &text, &error), &error);
+  const char *others[] = {"scheme", "retraction", "friction", "tilt", "step_size"};
+  for (int i = 0; i < 5; i++) assert_null(strstr(text, others[i]));
+  mms_config_free(&c);
+  free(text);
   accept(&c, smallest, "sampler.method=langevin");
   assert_true(c.sampler.method == MMS_METHOD_LANGEVIN && c.sampler.scheme == MMS_SCHEME_LM);
   expect_ok(mms_config_write(&c, &text, &error), &error);

@@ -31,8 +31,8 @@ static mms_step_report walk(mms_dynamics *dynamics, int steps) {
 }
 
 /* Truth w1: n = 1 has V = |y|²/2 in Y, and the exponential step is the exact transition of its Ornstein-Uhlenbeck
- * process: y' = e^{−h} y + (1 − e^{−2h})^{1/2} ξ, at any h. Fires with any other factor: with Euler's 1 − h and √(2h)
- * in the step it was seen to fail at every h here but the first. */
+ * process: y' = e^{−h} y + (1 − e^{−2h})^{1/2} ξ, at any h. Fires: with Euler's 1 − h for e^{−h},
+ * and with √(2h) for the noise's factor, it was seen to fail. */
 static void exponential_is_exact_for_one_gaussian(void **state) {
   (void)state;
   enum { P = 40, D = 3 };
@@ -115,8 +115,7 @@ static double second_moment(mms_dynamics *dynamics, int burn, int steps, double 
 }
 
 /* Truth o where the bias has closed form: for V = y²/2 Euler's stationary variance is 1/(1 − h/2), LM's is 1 exactly.
- * Fires: with LM's noise taken afresh instead of ξ_prev + ξ (variance 1/(2 − h)) both lines for LM were seen to fail.
- */
+ * Fires: with ξ_prev of another step in LM (variance 1/(2 − h)), and with Euler in LM's place, it was seen to fail. */
 static void bias_on_a_quadratic(void **state) {
   (void)state;
   enum { P = 300, STEPS = 500 };
@@ -148,8 +147,8 @@ static double two_points_by_quadrature(double bandwidth) {
 }
 
 /* Truth o beyond the quadratic: halving h halves Euler's bias and quarters LM's (measured: .126 and
- * .050 at h = .3 and .15, .026 and .001 at .6 and .3). Fires: LM with Euler's noise was seen
- * to fail; so was Euler in LM's place. */
+ * .050 at h = .3 and .15, .026 and .001 at .6 and .3). Fires: as the test
+ * above. */
 static void bias_orders(void **state) {
   (void)state;
   enum { P = 1000, STEPS = 700 };

@@ -32,6 +32,16 @@ static void other_values_are_refused_with_both_named(void **state) {
   expect_refused(mms_configuration_compatible(before, shorter, "c.h5", &error), MMS_ERR_INPUT, &error, "shortened");
 }
 
+/* More steps of a flow are another flow. */
+static void steps_of_a_flow_may_not_change(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  const char *then = "sampler:\n  method: cfdm\n  steps: 300\n", *now = "sampler:\n  method: cfdm\n  steps: 400\n";
+  expect_ok(mms_configuration_compatible(then, then, "c.h5", &error), &error);
+  expect_refused(mms_configuration_compatible(then, now, "c.h5", &error), MMS_ERR_INPUT, &error,
+                 "sampler.steps = 300, now it is 400");
+}
+
 static void a_key_added_or_gone_is_refused(void **state) {
   (void)state;
   mms_error error = mms_error_none();
@@ -48,6 +58,7 @@ int main(void) {
       cmocka_unit_test(the_same_is_compatible),
       cmocka_unit_test(output_placement_and_more_steps_may_change),
       cmocka_unit_test(other_values_are_refused_with_both_named),
+      cmocka_unit_test(steps_of_a_flow_may_not_change),
       cmocka_unit_test(a_key_added_or_gone_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
