@@ -77,13 +77,27 @@ mms_status mms_plot_density(const mms_plot *plot, mms_error *error) {
   return status;
 }
 
-/* Each curve, with two standard errors up and down as an open band of the same colour. */
+enum { CURVES = 2 * LAWS }; /* each law's, and the outline of two standard errors around it */
+
+/* The curve (once along it), or the outline: along the upper edge and back along the lower one. */
+static mms_status make_curve(const mms_matrix *smoothing, const mms_matrix *nll, const mms_matrix *errors, int law,
+                             bool outline, mms_matrix *xy, mms_error *error) {
+  int64_t count = smoothing->rows;
+  mms_status status = mms_matrix_create(xy, outline ? 2 * count : count, 2, "a curve", error);
+  for (int64_t i = 0; i < xy->rows && status == MMS_OK; i++) {
+    int64_t s = i < count ? i : 2 * count - 1 - i;
+    double away = !outline ? 0.0 : i < count ? 2.0 : -2.0;
+    xy->data[2 * i] = smoothing->data[s];
+    xy->data[2 * i + 1] = nll->data[LAWS * s + law] + away * errors->data[LAWS * s + law];
+  }
+  return status;
+}
+
 mms_status mms_plot_likelihood(const mms_plot *plot, mms_error *error) {
-  mms_matrix smoothing = {0}, nll = {0}, errors = {0}, xy[3 * LAWS] = {{0}};
-  mms_series series[3 * LAWS];
-  int64_t panel_of[3 * LAWS], used = 0;
-  static const char *const labels[LAWS] = {"naive exp(-V)", "tilted, moments held"};
-  static const char *const bands[LAWS] = {"naive \xC2\xB1 2 s.e.", "tilted \xC2\xB1 2 s.e."};
+  mms_matrix smoothing = {0}, nll = {0}, errors = {0}, xy[CURVES] = {{0}};
+  mms_series series[CURVES];
+  static const char *const labels[CURVES] = {"naive \xC2\xB1 2 s.e.", "tilted \xC2\xB1 2 s.e.", "naive exp(-V)",
+                                             "tilted, moments held"}; /* curves last: on top */
   mms_status status = mms_h5_read_matrix(plot->file, "/smoothing", &smoothing, error);
   if (status == MMS_OK) status = mms_h5_read_matrix(plot->file, "/nll", &nll, error);
   if (status == MMS_OK) status = mms_h5_read_matrix(plot->file, "/nll_stderr", &errors, error);
@@ -91,24 +105,14 @@ mms_status mms_plot_likelihood(const mms_plot *plot, mms_error *error) {
       (nll.rows != smoothing.rows || nll.cols != LAWS || errors.rows != nll.rows || errors.cols != LAWS))
     status = mms_fail(error, MMS_ERR_INPUT, "%s: /nll is %" PRId64 " x %" PRId64 " for %" PRId64 " smoothings",
                       plot->path, nll.rows, nll.cols, smoothing.rows);
-  for (int law = 0; law < LAWS && status == MMS_OK; law++)
-    for (int side = 0; side < 3 && status == MMS_OK; side++, used++) {
-      status = mms_matrix_create(&xy[used], smoothing.rows, 2, "a curve", error);
-      for (int64_t s = 0; s < xy[used].rows && status == MMS_OK; s++) {
-        xy[used].data[2 * s] = smoothing.data[s];
-        xy[used].data[2 * s + 1] = nll.data[LAWS * s + law] + (side == 0   ? 0.0
-                                                               : side == 1 ? 2.0
-                                                                           : -2.0) *
-                                                                  errors.data[LAWS * s + law];
-      }
-      series[used] =
-          (mms_series){.label = side == 0 ? labels[law] : bands[law], .xy = &xy[used], .mark = MMS_MARK_LINES};
-      panel_of[used] = 0;
-    }
+  for (int c = 0; c < CURVES && status == MMS_OK; c++) {
+    status = make_curve(&smoothing, &nll, &errors, c % LAWS, c < LAWS, &xy[c], error);
+    series[c] = (mms_series){.label = labels[c], .xy = &xy[c], .mark = MMS_MARK_LINES};
+  }
   const mms_chart chart = {
       .title = "negative log-likelihood of test points", .x_label = "smoothing \xCF\x83", .y_label = "nats a point"};
-  if (status == MMS_OK) status = mms_picture_chart(plot->output, &chart, 1, series, panel_of, used, error);
-  for (int i = 0; i < 3 * LAWS; i++) mms_matrix_free(&xy[i]);
+  if (status == MMS_OK) status = mms_picture_chart(plot->output, &chart, 1, series, NULL, CURVES, error);
+  for (int i = 0; i < CURVES; i++) mms_matrix_free(&xy[i]);
   mms_matrix_free(&smoothing);
   mms_matrix_free(&nll);
   mms_matrix_free(&errors);

@@ -39,9 +39,10 @@ static const column columns[] = {
      true},
 };
 
-static mms_status write_table(mms_h5 *file, const mms_density_table *table, mms_error *error) {
+static mms_status write_table(const mms_team *team, mms_h5 *file, const mms_density_table *table, mms_error *error) {
   double *values = NULL;
   mms_status status = mms_allocate_doubles(&values, table->count * MMS_LAWS * 4, "a column", error);
+  status = mms_team_agree(team, status, error);
   for (size_t c = 0; c < sizeof columns / sizeof columns[0] && status == MMS_OK; c++) {
     const column *one = &columns[c];
     int64_t laws = one->of_law ? MMS_LAWS : 1, width = laws * one->count;
@@ -58,11 +59,12 @@ static mms_status write_table(mms_h5 *file, const mms_density_table *table, mms_
 }
 
 /* A picture to a row, [S][cells], written by rank 0. */
-static mms_status write_pictures(mms_h5 *file, const mms_density_result *results, int64_t count, size_t offset,
-                                 const char *name, const char *meaning, mms_error *error) {
+static mms_status write_pictures(const mms_team *team, mms_h5 *file, const mms_density_result *results, int64_t count,
+                                 size_t offset, const char *name, const char *meaning, mms_error *error) {
   const mms_matrix *first = (const mms_matrix *)((const char *)&results[0] + offset);
   double *all = NULL;
   mms_status status = mms_allocate_doubles(&all, count * first->cols, "pictures", error);
+  status = mms_team_agree(team, status, error);
   for (int64_t s = 0; s < count && status == MMS_OK; s++) {
     const mms_matrix *one = (const mms_matrix *)((const char *)&results[s] + offset);
     memcpy(all + s * first->cols, one->data, (size_t)first->cols * sizeof *all);
@@ -73,10 +75,11 @@ static mms_status write_pictures(mms_h5 *file, const mms_density_result *results
   return status;
 }
 
-static mms_status write_grid(mms_h5 *file, const mms_plane *plane, mms_error *error) {
+static mms_status write_grid(const mms_team *team, mms_h5 *file, const mms_plane *plane, mms_error *error) {
   double *middles = NULL;
   int64_t most = plane->columns > plane->rows ? plane->columns : plane->rows;
   mms_status status = mms_allocate_doubles(&middles, most, "a grid", error);
+  status = mms_team_agree(team, status, error);
   for (int axis = 0; axis < 2 && status == MMS_OK; axis++) {
     int64_t count = axis == 0 ? plane->columns : plane->rows;
     for (int64_t i = 0; i < count; i++) {
@@ -133,8 +136,8 @@ mms_status mms_density_write(const mms_density_setting *setting, const mms_densi
   mms_status status = mms_h5_create(&file, setting->request->team, path, error);
   if (status != MMS_OK) return status;
   status = write_attributes(file, setting, table, error);
-  if (status == MMS_OK) status = write_table(file, table, error);
-  if (status == MMS_OK) status = write_grid(file, &setting->picture, error);
+  if (status == MMS_OK) status = write_table(setting->request->team, file, table, error);
+  if (status == MMS_OK) status = write_grid(setting->request->team, file, &setting->picture, error);
   static const struct {
     const char *name, *meaning;
     size_t offset;
@@ -145,8 +148,8 @@ mms_status mms_density_write(const mms_density_setting *setting, const mms_densi
       {"/potential", "V at the cells", offsetof(mms_density_result, potential)},
       {"/potential_stderr", "its standard error, from the draws", offsetof(mms_density_result, potential_error)}};
   for (size_t p = 0; p < sizeof pictures / sizeof pictures[0] && status == MMS_OK; p++)
-    status =
-        write_pictures(file, results, table->count, pictures[p].offset, pictures[p].name, pictures[p].meaning, error);
+    status = write_pictures(setting->request->team, file, results, table->count, pictures[p].offset, pictures[p].name,
+                            pictures[p].meaning, error);
   if (status == MMS_OK)
     status = mms_h5_write_array(file, "/target/mean", MMS_H5_FLOAT64, 1, 2, 1, setting->target.mean.data,
                                 "target mean, sampler's coordinates", error);

@@ -58,6 +58,7 @@ static mms_status find_tilt(const mms_density_setting *setting, mms_density_sour
   }
   mms_tilt sampled = {.dim = 0};
   if (status == MMS_OK) status = mms_tilt_create(&out->tilt, &setting->target, sum, sum + 2, error);
+  status = mms_team_agree(team, status, error);
   if (status == MMS_OK && setting->tilt_sampled)
     status = mms_tilt_solve(&sampled, team, &setting->target, blocks, setting->tilt_points, mean, true, error);
   for (int k = 0; k < 6 && status == MMS_OK; k++) {
