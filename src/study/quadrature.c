@@ -265,6 +265,7 @@ static mms_status find_step(mms_quadrature *self, double tolerance, mms_error *e
   self->step = self->smoothing / FIRST_SHARE;
   mms_status status = mms_quadrature_points(self, count, probes, values[0], gradients[0], error);
   for (int h = 1; h < HALVINGS && status == MMS_OK; h++) {
+    double before = self->change;
     self->step *= 0.5;
     status = mms_quadrature_points(self, count, probes, values[h % 2], gradients[h % 2], error);
     self->change = 0.0;
@@ -275,12 +276,14 @@ static mms_status find_step(mms_quadrature *self, double tolerance, mms_error *e
         self->change = fmax(self->change, scale * self->bandwidth * fabs(gradients[0][k] - gradients[1][k]));
     }
     if (status == MMS_OK && self->change <= tolerance) return MMS_OK;
+    if (h > 1 && self->change < 1e-9 && self->change > 0.5 * before) break; /* rounding is all that is left */
   }
   if (status != MMS_OK) return status;
-  return mms_fail(error, MMS_ERR_NUMERIC,
-                  "quadrature of V: at a step of smoothing/%d it still changes by %.2g, more than %.2g: the bandwidth "
-                  "%g is too small against the smoothing %g for this rule; take Monte Carlo",
-                  FIRST_SHARE << (HALVINGS - 1), self->change, tolerance, self->bandwidth, self->smoothing);
+  return mms_fail(
+      error, MMS_ERR_NUMERIC,
+      "quadrature of V: at a step of smoothing/%.0f it still changes by %.2g, more than %.2g: the bandwidth "
+      "%g is too small against the smoothing %g for this rule; take Monte Carlo",
+      self->smoothing / self->step, self->change, tolerance, self->bandwidth, self->smoothing);
 }
 
 mms_status mms_quadrature_create(mms_quadrature **quadrature, const mms_team *team, const mms_training *training,

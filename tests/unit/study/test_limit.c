@@ -132,13 +132,13 @@ static double fourth(void *context, const double z[2]) {
 static void the_circle_of_twelve(void **state) {
   (void)state;
   mms_training training = circle_of_twelve();
-  const double sigmas[3] = {0.0, 0.2, 0.4}, variances[3] = {.51, .48, .38};
+  const double sigmas[2] = {0.0, 0.2}, variances[2] = {.51, .48};
   mms_plane plane = square_plane(140, 3.5);
   double *v = calloc(140 * 140, sizeof *v);
   mms_error error = mms_error_none();
   mms_target target;
   expect_ok(mms_target_create(&target, NULL, &training, 0.1, MMS_FACTOR_CHOLESKY, &error), &error);
-  for (int s = 0; s < 3; s++) {
+  for (int s = 0; s < 2; s++) {
     mms_quadrature *quadrature = quadrature_of(&training, 0.1, sigmas[s]);
     mms_law naive, limit;
     mms_tilt tilt;
@@ -219,7 +219,7 @@ static void what_cannot_be_done_is_refused(void **state) {
                  "d = 3");
   expect_refused(mms_quadrature_create(&quadrature, NULL, &training, 0.1, 0.1, 0.0, &error), MMS_ERR_INPUT, &error,
                  "tolerance of 0");
-  expect_refused(mms_quadrature_create(&quadrature, NULL, &training, 0.001, 2.0, 1e-7, &error), MMS_ERR_NUMERIC, &error,
+  expect_refused(mms_quadrature_create(&quadrature, NULL, &training, 0.5, 0.2, 1e-17, &error), MMS_ERR_NUMERIC, &error,
                  "take Monte Carlo");
   mms_limit limit;
   expect_refused(mms_limit_create(&limit, NULL, &wide, 0.1, 0.1, 50, &error), MMS_ERR_INPUT, &error, "d = 3");
