@@ -39,6 +39,7 @@ mms_status mms_command_run(mms_cli *cli, int argc, char **argv, mms_error *error
 mms_status mms_command_prepare(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_evaluate(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_density(mms_cli *cli, int argc, char **argv, mms_error *error);
+mms_status mms_command_converge(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_compare(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_info(mms_cli *cli, int argc, char **argv, mms_error *error);
 mms_status mms_command_plot(mms_cli *cli, int argc, char **argv, mms_error *error);

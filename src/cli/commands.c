@@ -47,7 +47,19 @@ static const mms_command table[] = {
      "every other cell is taken.\n"
      "\n"
      "  mpirun -n 2 mmsold density config/paper/circle.yaml\n"},
-    {"converge", NULL, "CONFIG", "the same run at many P and seeds; errors, slopes, picture", ""},
+    {"converge", mms_command_converge, "CONFIG [--section.key=value ...]",
+     "a ladder of runs and seeds: distances to the limit, biases, fitted powers, a picture",
+     "  --check             print the resolved configuration and the cells with their predicted cost, and stop\n"
+     "  --cell N            run cell N alone (1 is the first) and report nothing; the command without it collects\n"
+     "  --fresh             start over; the old cells are kept aside, not deleted\n"
+     "  --max-hours H       stop in order before H hours are over; the same command goes on\n"
+     "  --section.key=value replaces a key of the configuration\n"
+     "\n"
+     "The section `converge` says which keys take which values. Each combination and seed is an ordinary run in\n"
+     "DIRECTORY/cells/NAME, ranks are shared out over them, and what is finished is not run again. The results are\n"
+     "printed with 95 % intervals and kept in DIRECTORY/converge.h5 and converge.png.\n"
+     "\n"
+     "  mpirun -n 2 mmsold converge config/studies/particles.yaml\n"},
     {"classify", NULL, "CONFIG", "minimum expected-cost classifier", ""},
     {"compare", mms_command_compare, "A B [--json] [--sliced]",
      "distances and moment defects between two sets of points",

@@ -77,6 +77,8 @@ void mms_config_free(mms_config *config);
  * of the reading decide nothing here: a required key that was not asked for is left out. *text is freed with
  * free(). Local. */
 mms_status mms_config_write(const mms_config *config, char **text, mms_error *error);
+/* The same without defaults, which may be others where a key is changed. Local. */
+mms_status mms_config_write_given(const mms_config *config, char **text, mms_error *error);
 
 /* Say what is odd but allowed. Local. */
 void mms_config_warn(const mms_config *config, mms_log *log);

@@ -94,7 +94,8 @@ static void write_value(FILE *out, const mms_schema_key *row, const mms_value *v
   }
 }
 
-mms_status mms_config_write(const mms_config *config, char **text, mms_error *error) {
+/* All values that are known, or only those that were given. */
+static mms_status write_values(const mms_config *config, bool given, char **text, mms_error *error) {
   size_t size = 0;
   *text = NULL;
   FILE *out = open_memstream(text, &size);
@@ -103,7 +104,7 @@ mms_status mms_config_write(const mms_config *config, char **text, mms_error *er
   for (int k = 0; k < MMS_KEYS; k++) {
     const mms_schema_key *row = mms_schema((mms_key)k);
     const mms_value *value = &config->values[k];
-    if (!value->known) continue;
+    if (!value->known || (given && !value->set)) continue;
     if (row->section != section) fprintf(out, "%s:\n", mms_schema_section(row->section));
     section = row->section;
     fprintf(out, "  %s: ", row->name);
@@ -117,4 +118,12 @@ mms_status mms_config_write(const mms_config *config, char **text, mms_error *er
     return mms_fail(error, MMS_ERR_MEMORY, "no memory to write the resolved configuration");
   }
   return MMS_OK;
+}
+
+mms_status mms_config_write(const mms_config *config, char **text, mms_error *error) {
+  return write_values(config, false, text, error);
+}
+
+mms_status mms_config_write_given(const mms_config *config, char **text, mms_error *error) {
+  return write_values(config, true, text, error);
 }

@@ -59,7 +59,8 @@ int main(int argc, char **argv) {
   mms_cli cli = {.team = NULL};
   mms_stream_prepare();
   argc = take_levels(argc, argv, &level);
-  if (argc > 1 && strcmp(argv[1], "run") == 0) mms_run_catch_signals(); /* a queue may send one at any time */
+  if (argc > 1 && (strcmp(argv[1], "run") == 0 || strcmp(argv[1], "converge") == 0))
+    mms_run_catch_signals(); /* a queue may send one at any time */
   mms_status status = mms_world_begin(&argc, &argv, &error);
   if (status == MMS_OK) status = mms_team_create(&cli.team, &error);
   if (status != MMS_OK) {

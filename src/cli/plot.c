@@ -44,6 +44,7 @@ static mms_status plot(const mms_plot *plot, bool trace, bool curves, mms_error 
     return mms_fail(error, MMS_ERR_INPUT, "%s has no trace (output.trace_every: 0?)", plot->path);
   if (trace) return mms_plot_trace(plot, error);
   if (mms_h5_has(plot->file, "/density/naive")) return mms_plot_density(plot, error);
+  if (mms_h5_has(plot->file, "/fit/sliced_distance")) return mms_plot_converge(plot, error);
   if (mms_h5_has(plot->file, "/samples")) return plot_samples(plot, error);
   if (mms_h5_has(plot->file, "/training")) return mms_plot_prepared(plot, error);
   if (mms_h5_has(plot->file, "/points") && mms_h5_has(plot->file, "/V")) return mms_plot_evaluated(plot, error);

@@ -40,6 +40,8 @@ mms_status mms_plot_trace(const mms_plot *plot, mms_error *error);
 /* What `density` wrote: both laws at every smoothing; their likelihoods over it. */
 mms_status mms_plot_density(const mms_plot *plot, mms_error *error);
 mms_status mms_plot_likelihood(const mms_plot *plot, mms_error *error);
+/* The results of `converge`: distances, biases and spreads with error bars and the fitted powers, in log-log. */
+mms_status mms_plot_converge(const mms_plot *plot, mms_error *error);
 /* What `prepare` wrote: a sheet or a scatter chart of the rows, decoded. */
 mms_status mms_plot_prepared(const mms_plot *plot, mms_error *error);
 

@@ -5,6 +5,12 @@
 static const mms_choice precisions[] = {
     {"single", MMS_PRECISION_SINGLE, true}, {"double", MMS_PRECISION_DOUBLE, true}, {0}};
 
+static const mms_choice observables[] = {{"radius_squared", MMS_OBSERVABLE_RADIUS_SQUARED, true},
+                                         {"radius_fourth", MMS_OBSERVABLE_RADIUS_FOURTH, true},
+                                         {"coordinate_fourth", MMS_OBSERVABLE_COORDINATE_FOURTH, true},
+                                         {"kurtosis", MMS_OBSERVABLE_KURTOSIS, true},
+                                         {0}};
+
 static const mms_schema_key rows[] = {
     {.key = MMS_KEY_DIRECTORY,
      .section = MMS_SECTION_OUTPUT,
@@ -47,6 +53,20 @@ static const mms_schema_key rows[] = {
      .least = 0,
      .most = MOST_STEPS,
      .offset = AT(output.trace_every)},
+    {.key = MMS_KEY_OBSERVABLES,
+     .section = MMS_SECTION_OUTPUT,
+     .name = "observables",
+     .type = MMS_TYPE_CHOICE,
+     .list = true,
+     .distinct = true,
+     .meaning = "averages over the particles that the trace holds too, with c = z - mean*: |c|^2, |c|^4, mean of "
+                "c_k^4, and (c' covariance*^-1 c)^2",
+     .unit = "",
+     .default_words = "none",
+     .built = true,
+     .choices = observables,
+     .offset = AT(output.observables),
+     .count_offset = AT(output.observable_count)},
     {.key = MMS_KEY_CHECKPOINT_MINUTES,
      .section = MMS_SECTION_OUTPUT,
      .name = "checkpoint_minutes",

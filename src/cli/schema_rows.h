@@ -3,6 +3,7 @@
 #define CLI_SCHEMA_ROWS_H
 
 #include "cli/config.h"
+#include "mmsold/ensemble/observables.h"
 
 /* Rows in the order of mms_key; together the groups are the whole table. */
 typedef struct mms_schema_group {
@@ -16,6 +17,8 @@ extern const mms_schema_group mms_schema_output;   /* output */
 /* One section, and one file, per later command; a run passes these by. */
 extern const mms_schema_group mms_schema_density;
 extern const mms_schema_group mms_schema_converge;
+
+extern const mms_choice mms_schema_methods[], mms_schema_schemes[]; /* of sampler.method and sampler.scheme */
 
 #define GROUP_OF(rows)                                                                                                 \
   { rows, (int)(sizeof(rows) / sizeof(rows)[0]) }

@@ -2,18 +2,18 @@
 #include "cli/schema_rows.h"
 
 /* mms_value holds a choice by its place in these lists; `value` is what the options take. */
-static const mms_choice methods[] = {{"mmsold", MMS_METHOD_MMSOLD, true},
-                                     {"langevin", MMS_METHOD_LANGEVIN, true},
-                                     {"kinetic", MMS_METHOD_KINETIC, true},
-                                     {"cfdm", MMS_METHOD_CFDM, true},
-                                     {0}};
-static const mms_choice schemes[] = {{"lm", MMS_SCHEME_LM, true},
-                                     {"lm-corrected", MMS_SCHEME_LM_CORRECTED, true},
-                                     {"em", MMS_SCHEME_EM, true},
-                                     {"exponential", MMS_SCHEME_EXPONENTIAL, true},
-                                     {"aboba", MMS_SCHEME_ABOBA, true},
-                                     {"baoab", MMS_SCHEME_BAOAB, true},
-                                     {0}};
+const mms_choice mms_schema_methods[] = {{"mmsold", MMS_METHOD_MMSOLD, true},
+                                         {"langevin", MMS_METHOD_LANGEVIN, true},
+                                         {"kinetic", MMS_METHOD_KINETIC, true},
+                                         {"cfdm", MMS_METHOD_CFDM, true},
+                                         {0}};
+const mms_choice mms_schema_schemes[] = {{"lm", MMS_SCHEME_LM, true},
+                                         {"lm-corrected", MMS_SCHEME_LM_CORRECTED, true},
+                                         {"em", MMS_SCHEME_EM, true},
+                                         {"exponential", MMS_SCHEME_EXPONENTIAL, true},
+                                         {"aboba", MMS_SCHEME_ABOBA, true},
+                                         {"baoab", MMS_SCHEME_BAOAB, true},
+                                         {0}};
 static const mms_choice retractions[] = {{"qr", MMS_RETRACTION_QR, true}, {"polar", MMS_RETRACTION_POLAR, true}, {0}};
 static const mms_choice noises[] = {{"fresh", MMS_NOISE_FRESH, true}, {"fixed", MMS_NOISE_FIXED, true}, {0}};
 static const mms_choice sharings[] = {
@@ -33,7 +33,7 @@ static const mms_schema_key rows[] = {
      .unit = "",
      .default_text = "mmsold",
      .built = true,
-     .choices = methods,
+     .choices = mms_schema_methods,
      .offset = AT(sampler.method)},
     {.key = MMS_KEY_FRICTION,
      .section = MMS_SECTION_SAMPLER,
@@ -99,7 +99,7 @@ static const mms_schema_key rows[] = {
      .unit = "",
      .default_words = "lm; aboba for kinetic",
      .built = true,
-     .choices = schemes,
+     .choices = mms_schema_schemes,
      .offset = AT(sampler.scheme)},
     {.key = MMS_KEY_RETRACTION,
      .section = MMS_SECTION_SAMPLER,

@@ -25,20 +25,19 @@ static void maximum(void *in, void *inout, int *count, MPI_Datatype *type) {
   }
 }
 
-mms_status mms_team_create(mms_team **team, mms_error *error) { return mms_team_create_cut(team, 0, error); }
-
-mms_status mms_team_create_cut(mms_team **team, int ranks_per_node, mms_error *error) {
+/* A team of the ranks of `parent`. Collective over it. */
+static mms_status create_on(mms_team **team, MPI_Comm parent, int ranks_per_node, mms_error *error) {
   *team = NULL;
   void *memory = NULL;
   mms_status status = mms_allocate(&memory, 1, sizeof(mms_team), "the team", error);
   int refused = status != MMS_OK, any = 0;
-  MPI_Allreduce(&refused, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+  MPI_Allreduce(&refused, &any, 1, MPI_INT, MPI_MAX, parent);
   if (any) {
     free(memory);
     return refused ? status : mms_fail(error, MMS_ERR_MEMORY, "not enough memory for the team on another rank");
   }
   mms_team *made = memory;
-  MPI_Comm_dup(MPI_COMM_WORLD, &made->all);
+  MPI_Comm_dup(parent, &made->all);
   MPI_Comm_rank(made->all, &made->rank);
   MPI_Comm_size(made->all, &made->size);
   /* Keyed by rank: team rank 0 leads its node and comes first among the leaders. */
@@ -57,6 +56,22 @@ mms_status mms_team_create_cut(mms_team **team, int ranks_per_node, mms_error *e
   MPI_Op_create(maximum, 1, &made->maximum);
   *team = made;
   return MMS_OK;
+}
+
+mms_status mms_team_create(mms_team **team, mms_error *error) { return create_on(team, MPI_COMM_WORLD, 0, error); }
+
+mms_status mms_team_create_cut(mms_team **team, int ranks_per_node, mms_error *error) {
+  return create_on(team, MPI_COMM_WORLD, ranks_per_node, error);
+}
+
+mms_status mms_team_split(mms_team **part, const mms_team *team, int part_number, mms_error *error) {
+  MPI_Comm mine;
+  MPI_Comm_split(mms_team_communicator(team), part_number, mms_team_rank(team), &mine);
+  mms_status status = create_on(part, mine, 0, error);
+  MPI_Comm_free(&mine);
+  status = mms_team_agree(team, status, error);
+  if (status != MMS_OK) mms_team_free(part);
+  return status;
 }
 
 void mms_team_free(mms_team **team) {

@@ -72,7 +72,10 @@ _Noreturn void mms_world_abort(int exit_code) {
 
 mms_status mms_team_refuse_singletons(const mms_team *team, mms_error *error) {
   static const char *const names[] = {"SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"};
-  if (mms_team_size(team) > 1) return MMS_OK;
+  int begun = 0, world = 1; /* a part of a larger team may well be one rank */
+  MPI_Initialized(&begun);
+  if (begun) MPI_Comm_size(MPI_COMM_WORLD, &world);
+  if (mms_team_size(team) > 1 || (team != NULL && world > 1)) return MMS_OK;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *text = getenv(names[i]);
     long tasks = text != NULL ? strtol(text, NULL, 10) : 0;

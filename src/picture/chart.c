@@ -40,9 +40,12 @@ static void write_field(FILE *file, const char *text) {
 }
 
 static void write_numbers(FILE *file, const mms_series *series, const int64_t *panel_of, int64_t series_count) {
-  bool values = false;
-  for (int64_t s = 0; s < series_count; s++) values = values || series[s].mark == MMS_MARK_VALUES;
-  fprintf(file, "x,y,panel,series,label%s\n", values ? ",value" : "");
+  bool values = false, bars = false;
+  for (int64_t s = 0; s < series_count; s++) {
+    values = values || series[s].mark == MMS_MARK_VALUES;
+    bars = bars || series[s].mark == MMS_MARK_BARS;
+  }
+  fprintf(file, "x,y,panel,series,label%s\n", bars ? ",low,high" : values ? ",value" : "");
   for (int64_t s = 0; s < series_count; s++)
     for (int64_t i = 0; i < series[s].xy->rows; i++) {
       const double *point = series[s].xy->data + mms_chart_columns(&series[s]) * i;
@@ -50,6 +53,10 @@ static void write_numbers(FILE *file, const mms_series *series, const int64_t *p
               (long long)s);
       write_field(file, series[s].label);
       if (series[s].mark == MMS_MARK_VALUES) fprintf(file, ",%.17g", point[2]);
+      if (series[s].mark == MMS_MARK_BARS)
+        fprintf(file, ",%.17g,%.17g", point[2], point[3]);
+      else if (bars)
+        fputs(",,", file);
       fputc('\n', file);
     }
 }

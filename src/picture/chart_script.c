@@ -43,7 +43,9 @@ mms_chart_format mms_chart_format_of(const char *path) {
   return MMS_CHART_NONE;
 }
 
-int64_t mms_chart_columns(const mms_series *series) { return series->mark == MMS_MARK_VALUES ? 3 : 2; }
+int64_t mms_chart_columns(const mms_series *series) {
+  return series->mark == MMS_MARK_BARS ? 4 : series->mark == MMS_MARK_VALUES ? 3 : 2;
+}
 
 static int64_t panel_of(const mms_chart_content *content, int64_t s) {
   return content->panel_of == NULL ? 0 : content->panel_of[s];
@@ -85,6 +87,10 @@ static extent find_extent(const mms_chart_content *content, int64_t panel, int a
       if (!shows(chart, point) || (axis == 2 && !isfinite(point[2]))) continue;
       range.low = fmin(range.low, point[axis]);
       range.high = fmax(range.high, point[axis]);
+      if (axis == 1 && content->series[s].mark == MMS_MARK_BARS) { /* on a logarithmic axis a bar may have no end */
+        range.low = fmin(range.low, logarithmic ? fmax(point[2], 0.3 * point[1]) : point[2]);
+        range.high = fmax(range.high, point[3]);
+      }
     }
   }
   if (range.low > range.high) return (extent){logarithmic ? 0.1 : 0, logarithmic ? 10 : 1, 1};
@@ -201,6 +207,10 @@ static void put_style(FILE *file, const mms_series *series, const char *colour) 
     fprintf(file, "with lines lw 2 lc rgb '#%s'", colour);
     return;
   }
+  if (series->mark == MMS_MARK_BARS) {
+    fprintf(file, "with yerrorbars pt 7 ps 0.9 lw 1.5 lc rgb '#%s'", colour);
+    return;
+  }
   int64_t n = series->xy->rows;
   const char *alpha = n > MANY ? "80" : n > 200 ? "30" : "10"; /* 00 is opaque, FF invisible */
   double size = n > MANY ? 0.28 : n > 200 ? 0.55 : 0.9;
@@ -217,7 +227,10 @@ static void put_plot(FILE *file, const mms_chart_content *content, int64_t panel
     row += series->xy->rows;
     if (panel_of(content, s) != panel || series->xy->rows == 0) continue;
     fprintf(file, "%sARG1 skip 1 every ::%lld::%lld using %s ", drawn++ > 0 ? ", \\\n  " : "", (long long)first,
-            (long long)row - 1, series->mark == MMS_MARK_VALUES ? "1:2:6" : "1:2");
+            (long long)row - 1,
+            series->mark == MMS_MARK_BARS     ? "1:2:6:7"
+            : series->mark == MMS_MARK_VALUES ? "1:2:6"
+                                              : "1:2");
     put_style(file, series, colours[colour_of(content, s)]);
   }
   fputs(drawn == 0 ? "NaN\n" : "\n", file);
@@ -233,6 +246,10 @@ static double entry_width(const char *label) {
 
 static int in_legend(const mms_chart_content *content, int64_t panel, int64_t s) {
   const char *label = content->series[s].label;
+  for (int64_t before = 0; before < s && label != NULL; before++)
+    if (panel_of(content, before) == panel && content->series[before].label != NULL &&
+        strcmp(content->series[before].label, label) == 0)
+      return 0;
   return panel_of(content, s) == panel && label != NULL && label[0] != '\0';
 }
 

@@ -183,6 +183,9 @@ static mms_status write_samples_into(mms_session *session, mms_h5 *file, bool co
   if (status == MMS_OK) status = write_data_target(session, file, error);
   if (status == MMS_OK) status = mms_tilt_file_write(mms_dynamics_tilt(session->dynamics), file, error);
   if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
+  if (status == MMS_OK)
+    status = mms_observations_write(&session->observations, session->request->team, session->request->sampler.particles,
+                                    mms_dynamics_steps_done(session->dynamics), file, error);
   if (status == MMS_OK) status = write_timing(session, file, error);
   return status;
 }
@@ -202,6 +205,9 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
   }
   if (status == MMS_OK) status = mms_tilt_file_write(mms_dynamics_tilt(session->dynamics), file, error);
   if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
+  if (status == MMS_OK)
+    status = mms_observations_write(&session->observations, session->request->team, session->request->sampler.particles,
+                                    mms_dynamics_steps_done(session->dynamics), file, error);
   return status;
 }
 

@@ -181,6 +181,7 @@ static mms_status read_checkpoint(mms_session *session, const char *path, int64_
     status = mms_h5_read_rows(file, name, blocks->first_row, blocks->n_local, arrays[i].data, error);
   }
   if (status == MMS_OK) status = mms_trace_read(&session->trace, file, step, error);
+  if (status == MMS_OK) status = mms_observations_read(&session->observations, file, step, error);
   mms_h5_close(&file);
   status = mms_team_agree(team, status, error);
   if (status != MMS_OK) return status;

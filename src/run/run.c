@@ -50,6 +50,7 @@ static mms_step_request wishes(mms_session *session, schedule *when, double now)
         mms_log_warn(request->log, "%s cannot be removed (%s): it will stop the next run too", path, strerror(errno));
       when->stop = true;
     }
+    if (request->stop_file != NULL && access(request->stop_file, F_OK) == 0) when->stop = true;
   }
   ask.stop = ask.stop || when->stop || time_is_up(session, now);
   if (request->output.checkpoint_minutes > 0.0 && now >= when->next_checkpoint) ask.checkpoint = true;
@@ -108,6 +109,7 @@ static mms_status advance(mms_session *session, mms_error *error) {
     ask.observe = mms_trace_wants(&session->trace, step);
     mms_step_report report;
     mms_signals_expect(step_patience + 2.0 * session->timing.longest_step);
+    mms_observations_record(&session->observations, session->dynamics, step - 1);
     status = mms_dynamics_step(session->dynamics, &ask, &report, error);
     if (status != MMS_OK) {
       /* the last good state, for whoever wants to look at it, where this process made one */
@@ -229,6 +231,10 @@ static mms_status begin(mms_session *session, mms_found found, mms_error *error)
   if (status == MMS_OK) mms_session_warn_long_step(session);
   return status;
 }
+
+void mms_run_series_begin(void) { mms_signals_begin(false); }
+void mms_run_series_end(void) { mms_signals_end(); }
+bool mms_run_stop_asked(void) { return mms_signals_stop(); }
 
 mms_status mms_run(const mms_run_request *request, mms_error *error) {
   mms_status status = mms_team_refuse_singletons(request->team, error);

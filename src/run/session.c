@@ -60,11 +60,16 @@ mms_status mms_session_open(mms_session *session, const mms_run_request *request
   status = check_precision(session, error);
   if (status == MMS_OK)
     status = mms_trace_create(&session->trace, request->sampler.steps, request->output.trace_every, error);
+  if (status == MMS_OK)
+    status = mms_observations_create(&session->observations, session->dynamics, request->sampler.steps,
+                                     request->output.trace_every, request->output.observables,
+                                     request->output.observable_count, error);
   return mms_team_agree(request->team, status, error);
 }
 
 void mms_session_close(mms_session *session) {
   mms_trace_free(&session->trace);
+  mms_observations_free(&session->observations);
   mms_dynamics_free(&session->dynamics);
   mms_training_free(&session->training);
   mms_folder_close(&session->folder);

@@ -4,6 +4,7 @@
 
 #include "mmsold/run/run.h"
 #include "run/folder.h"
+#include "run/observations.h"
 #include "run/trace.h"
 
 /* Seconds of this process's run, by what they went into; reports only. */
@@ -18,6 +19,7 @@ typedef struct mms_session {
   mms_training training;
   mms_dynamics *dynamics;
   mms_trace trace;
+  mms_observations observations;
   mms_folder folder; /* on rank 0 only */
   mms_run_timing timing;
   double started;         /* mms_clock_seconds at the start */

@@ -13,6 +13,7 @@ static const double same_request = 0.5;
 /* While a run is prepared there is nothing to lose: it may wait for this long for a rank that may be dead. */
 enum { PATIENCE_AT_START = 5, PATIENCE_MOST = 1000000 };
 
+static int depth; /* begun so many times and not ended */
 static volatile sig_atomic_t stop_asked, checkpoint_asked;
 static volatile sig_atomic_t hurried;                      /* the signal that set the timer, or 0 */
 static volatile sig_atomic_t patience = PATIENCE_AT_START; /* seconds */
@@ -69,11 +70,16 @@ void mms_run_catch_signals(void) {
 void mms_signals_begin(bool speaks) {
   patience = PATIENCE_AT_START;
   says_so = speaks;
+  if (depth++ > 0) return;
   for (int i = 0; i < SIGNALS; i++) /* beyond a limit on file sizes a write then fails, as on a full disk */
     take_over(signals[i], signals[i] == SIGXFSZ ? SIG_IGN : on_signal, &before[i]);
 }
 
 void mms_signals_end(void) {
+  if (--depth > 0) {
+    mms_signals_expect(PATIENCE_MOST); /* what comes between two runs may be waiting for others' runs */
+    return;
+  }
   alarm(0);
   for (int i = 0; i < SIGNALS; i++) sigaction(signals[i], &before[i], NULL);
   stop_asked = 0;

@@ -14,7 +14,8 @@
 #include <stdbool.h>
 
 /* Take the signals over, and give them back as they were, with all requests forgotten. What mms_run_catch_signals
- * has caught before counts. `speaks`: this process says so where its timer ends it. Local; not nested. */
+ * has caught before counts. `speaks`: this process says so where its timer ends it. A pair inside another leaves all to the outer
+ * one: what was asked for stays asked for. Local. */
 void mms_signals_begin(bool speaks);
 void mms_signals_end(void);
 

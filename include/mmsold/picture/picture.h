@@ -29,10 +29,13 @@ mms_status mms_picture_sheet(const char *path, const mms_sheet_band *bands, int6
 typedef enum mms_mark {
   MMS_MARK_POINTS,
   MMS_MARK_LINES,
-  MMS_MARK_VALUES /* points whose colour says a number, of a scale beside the axes */
+  MMS_MARK_VALUES, /* points whose colour says a number, of a scale beside the axes */
+  MMS_MARK_BARS    /* points with error bars */
 } mms_mark;
 
-/* One series of a chart: xy [n][2], or [n][3] with the numbers of MMS_MARK_VALUES in the third column. */
+/* One series of a chart: xy [n][2]; [n][3] with the numbers of MMS_MARK_VALUES in the third column; [n][4] with the
+ * ends of the bars of MMS_MARK_BARS (x, y, low, high). A label that an earlier series of the panel has stands once in
+ * the legend, and both are of one colour. */
 typedef struct mms_series {
   const char *label;
   const mms_matrix *xy;
@@ -48,10 +51,10 @@ typedef struct mms_chart {
 
 /* A chart of one or more panels, up to three side by side (`panel_of` [series_count] gives each series' panel, NULL:
  * all in one; charts: [panels]). Colour-blind-safe colours (Okabe-Ito), legend, axis labels. The numbers are written
- * beside the picture as PATH.csv (x, y, panel, series, label, and value where there are any). What cannot be drawn
- * (NaN, infinity, not positive on a log axis) is left out of the picture only. Names and labels are plain text: no
- * shell sees them and no markup is read in them. MMS_ERR_SYSTEM where gnuplot is missing, saying which package has it;
- * the CSV stays. */
+ * beside the picture as PATH.csv (x, y, panel, series, label, and value, or low and high, where there are any). What
+ * cannot be drawn (NaN, infinity, not positive on a log axis) is left out of the picture only. Names and labels are
+ * plain text: no shell sees them and no markup is read in them. MMS_ERR_SYSTEM where gnuplot is missing, saying which
+ * package has it; the CSV stays. */
 mms_status mms_picture_chart(const char *path, const mms_chart *charts, int64_t panels, const mms_series *series,
                              const int64_t *panel_of, int64_t series_count, mms_error *error);
 

@@ -26,6 +26,7 @@ typedef enum mms_stream {
   MMS_STREAM_SUBSET = 8,      /* subsets of kernel distances */
   MMS_STREAM_REMAINDER = 9,   /* the L others of the neighbours backend */
   MMS_STREAM_BOOTSTRAP = 16,  /* replicates of a paired bootstrap; step = replicate */
+  MMS_STREAM_STUDY = 20,      /* points drawn from a law a study compares with; item = point */
   MMS_STREAM_TEST = 63        /* tests only */
 } mms_stream;
 

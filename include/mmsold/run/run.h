@@ -19,6 +19,8 @@ typedef struct mms_output_options {
   int64_t trace_every;       /* steps; 0 = no trace */
   double checkpoint_minutes; /* 0 = only at an orderly stop */
   int64_t keep_checkpoints;
+  const int *observables; /* [observable_count] of mms_observable: further columns of the trace */
+  int64_t observable_count;
   const char *fallback; /* folder for a final output that `directory` does not take; NULL: the current one */
 } mms_output_options;
 
@@ -32,6 +34,7 @@ typedef struct mms_run_request {
   const char *configuration; /* the resolved configuration as text; stored in every file */
   double max_hours;          /* 0 = no limit */
   bool fresh;                /* keep the old output aside and start over */
+  const char *stop_file;     /* NULL, or a file that asks for a stop as FOLDER/stop does, and stays */
 } mms_run_request;
 
 /* Do everything but the steps: read the training set, size every array, and write the plan (backend and why,
@@ -46,5 +49,11 @@ void mms_run_catch_signals(void);
 /* The run itself. MMS_OK: finished, `samples.h5` written. MMS_STOPPED: stopped in order, the same request goes on.
  * Collective; agreed. Meanwhile USR1, USR2, TERM and INT ask for a checkpoint or a stop, and ALRM is in use. */
 mms_status mms_run(const mms_run_request *request, mms_error *error);
+
+/* Runs of a series, one after another: from begin to end signals are caught also between runs, and a request to stop
+ * that comes there is kept for the next one. Local; in pairs. */
+void mms_run_series_begin(void);
+void mms_run_series_end(void);
+bool mms_run_stop_asked(void); /* of this rank, since begin */
 
 #endif

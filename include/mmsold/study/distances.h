@@ -15,6 +15,16 @@
 mms_status mms_sliced_wasserstein2(const mms_matrix *a, const mms_matrix *b, int64_t directions, uint64_t seed,
                                    double *distance, mms_error *error);
 
+/* Mean of |x − y| over all pairs of a row of `a` and a row of `b`; for a set with itself (the same data) pairs of a row
+ * with itself, at distance 0, count too. O(n m d). */
+mms_status mms_mean_distance(const mms_matrix *a, const mms_matrix *b, double *mean, mms_error *error);
+
+/* Energy distance of the two empirical laws, (2 E|X − Y| − E|X − X'| − E|Y − Y'|)^{1/2}: 0 for equal sets only, and of
+ * order P^{-1/2} for P draws against the law they come from. `within_b`: E|Y − Y'| (mms_mean_distance of b with itself)
+ * where it is known, else NaN. */
+mms_status mms_energy_distance(const mms_matrix *a, const mms_matrix *b, double within_b, double *distance,
+                               mms_error *error);
+
 /* Kernel distance: unbiased MMD² with k(x, y) = (x·y/d + 1)³, mean over `subsets` subsets of
  * `subset_size` points of each (100 and 50 are usual; subset_size 0: all points at once), and its standard error over
  * subsets (0 for one). */

@@ -244,6 +244,36 @@ static void begun_once(void **state) {
   expect_refused(mms_world_begin(NULL, NULL, &error), MMS_ERR_INTERNAL, &error, "begun twice");
 }
 
+/* Parts work apart: sizes, order, sums and a failure that stays with its part. One rank of a larger team is not taken
+ * for a singleton. */
+static void parts(void **state) {
+  (void)state;
+  const int rank = mms_team_rank(team), size = mms_team_size(team), mine = rank % 2;
+  mms_team *part = NULL;
+  mms_error error = mms_error_none();
+  expect_ok(mms_team_split(&part, team, mine, &error), &error);
+  assert_int_equal(mms_team_size(part), mine == 0 ? (size + 1) / 2 : size / 2);
+  assert_int_equal(mms_team_rank(part), rank / 2);
+  int64_t sum = 1 + mine;
+  mms_team_sum_int64(part, &sum, 1);
+  assert_int_equal(sum, mms_team_size(part) * (1 + mine));
+  mms_status status = mine == 1 ? mms_fail(&error, MMS_ERR_SYSTEM, "only here") : MMS_OK;
+  assert_int_equal(mms_team_agree(part, status, &error), mine == 1 ? MMS_ERR_SYSTEM : MMS_OK);
+  mms_shared *memory = NULL;
+  error = mms_error_none();
+  expect_ok(mms_shared_create(&memory, part, sizeof(int), "a test", &error), &error);
+  if (mms_team_rank(part) == 0) *(int *)mms_shared_data(memory) = 10 + mine;
+  mms_shared_publish(memory);
+  assert_int_equal(*(int *)mms_shared_data(memory), 10 + mine);
+  mms_shared_free(&memory);
+  setenv("SLURM_STEP_NUM_TASKS", "2", 1);
+  status = mms_team_refuse_singletons(part, &error);
+  assert_int_equal(status, size > 1 ? MMS_OK : MMS_ERR_INPUT);
+  unsetenv("SLURM_STEP_NUM_TASKS");
+  mms_team_free(&part);
+  assert_null(part);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_well),
@@ -260,6 +290,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(missing_folder_is_named),
       cmocka_unit_test(singletons_are_refused),
       cmocka_unit_test(begun_once),
+      cmocka_unit_test(parts),
   };
   mms_error error = mms_error_none();
   if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) {

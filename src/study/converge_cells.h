@@ -1,0 +1,22 @@
+/* The two halves of `converge`: numbers of single cells, then what they say together. Private to src/study. */
+#ifndef STUDY_CONVERGE_CELLS_H
+#define STUDY_CONVERGE_CELLS_H
+
+#include "mmsold/study/converge.h"
+
+/* Columns of a cell: the sliced and the energy distance of its snapshot, then two for each observable. */
+enum { MMS_RAW_SLICED, MMS_RAW_ENERGY, MMS_RAW_FIRST_OBSERVABLE };
+
+/* Truth of the observables at a rung: value and standard error, [observables]. */
+typedef struct mms_truth {
+  double *value, *stderr_value; /* [curves][rungs][observables]; NaN where it isn't known */
+  int64_t reference_points;
+} mms_truth;
+
+/* Fill raw [2 + 2 observables][cells] and the truth; both the same on all ranks. Collective; agreed. */
+mms_status mms_converge_measure(const mms_converge_request *request, double *raw, mms_truth *truth, mms_error *error);
+
+/* Write everything as request->output. Rank 0 only; Local. */
+mms_status mms_converge_write(const mms_converge_request *request, const mms_convergence *result, mms_error *error);
+
+#endif
