@@ -7,15 +7,16 @@
  * rank reaches all at the same step.
  *
  * A launcher sends TERM also when another rank has died, and then no all-reduce ever ends. So TERM and INT set a
- * timer as well: a process that does not get on with its work in the time it said it would take ends as by the signal. */
+ * timer as well: a process that does not get on with its work in the time it said it would take ends as by the signal.
+ */
 #ifndef RUN_SIGNALS_H
 #define RUN_SIGNALS_H
 
 #include <stdbool.h>
 
 /* Take the signals over, and give them back as they were, with all requests forgotten. What mms_run_catch_signals
- * has caught before counts. `speaks`: this process says so where its timer ends it. A pair inside another leaves all to the outer
- * one: what was asked for stays asked for. Local. */
+ * has caught before counts. `speaks`: this process says so where its timer ends it. A pair inside another leaves all to
+ * the outer one: what was asked for stays asked for. Local. */
 void mms_signals_begin(bool speaks);
 void mms_signals_end(void);
 

@@ -26,8 +26,8 @@ void mms_world_library(char *out, size_t size);
 /* A team of all ranks, on a duplicate of the world communicator, with one communicator per
  * node inside it. Collective. Free with mms_team_free before mms_world_end. */
 mms_status mms_team_create(mms_team **team, mms_error *error);
-/* Cut a team into smaller ones: ranks that give the same number (0 or more) work together from now on, in the order they
- * had. The team stays. Collective over `team`; agreed. Free with mms_team_free, collective over the part. */
+/* Cut a team into smaller ones: ranks that give the same number (0 or more) work together from now on, in the order
+ * they had. The team stays. Collective over `team`; agreed. Free with mms_team_free, collective over the part. */
 mms_status mms_team_split(mms_team **part, const mms_team *team, int part_number, mms_error *error);
 /* Collective; sets *team to NULL; fine on NULL. */
 void mms_team_free(mms_team **team);
