@@ -21,10 +21,15 @@ static bool on_the_map(int64_t count, const double *y) {
   return within;
 }
 
+bool mms_method_block_is_there(const mms_dynamics *dynamics, int64_t b) {
+  mms_block_rows block = mms_method_rows(dynamics, b);
+  return on_the_map(block.rows * dynamics->target.dim, dynamics->ensemble.y + block.offset);
+}
+
 bool mms_method_block_is_sound(mms_dynamics *dynamics, int64_t b) {
   mms_block_rows block = mms_method_rows(dynamics, b);
   int64_t count = block.rows * dynamics->target.dim;
-  if (on_the_map(count, dynamics->ensemble.y + block.offset)) return true;
+  if (mms_method_block_is_there(dynamics, b)) return true;
   memset(dynamics->w + block.offset, 0, (size_t)count * sizeof *dynamics->w);
   dynamics->bad_blocks++;
   if (dynamics->bad_block < 0) dynamics->bad_block = b;

@@ -87,6 +87,7 @@ mms_block_rows mms_method_rows(const mms_dynamics *dynamics, int64_t b);
 /* Is block b where the field can be asked? If not it is noted as bad, its W is set to zero, and nothing
  * more is to be done for it. */
 bool mms_method_block_is_sound(mms_dynamics *dynamics, int64_t b);
+bool mms_method_block_is_there(const mms_dynamics *dynamics, int64_t b); /* the same, nothing noted */
 
 /* k̄ at the positions `points` [rows][d] of block b, at this bandwidth and smoothing, into dynamics->mean; the
  * block's sum of V into dynamics->potential. While questions are noted the block's work ends here, with a status that

@@ -53,34 +53,58 @@ static int bin_of(double ratio) {
   return at < MMS_BINS - 2 ? 1 + (int)at : MMS_BINS - 1;
 }
 
-static mms_status add_nearest(mms_dynamics *dynamics, int64_t b, mms_error *error) {
+/* The question of block b, positions in dynamics->z: with so narrow a kernel the log mass is −distance²/(2 narrow²),
+ * almost. */
+static mms_queries nearest_query(mms_dynamics *dynamics, int64_t b) {
   const mms_score_options *score = &dynamics->context.score;
   mms_block_rows block = mms_method_rows(dynamics, b);
   double spread = score->bandwidth * sqrt(2.0 / dynamics->target.step_bound); /* √λmax */
-  double narrow = fmax(NARROW * score->bandwidth, LEAST_SPREAD * spread);
   mms_target_positions(&dynamics->target, block.rows, dynamics->ensemble.y + block.offset, dynamics->z);
-  const mms_queries queries = {.count = block.rows,
-                               .points = dynamics->z,
-                               .bandwidth = narrow,
-                               .noise = score->noise,
-                               .sharing = score->sharing,
-                               .first_particle = block.first,
-                               .block = b};
-  mms_status status = mms_field_softmax_mean(dynamics->field, &queries, dynamics->mean, dynamics->log_mass, error);
-  for (int64_t i = 0; i < block.rows && status == MMS_OK; i++) { /* log mass = −distance²/(2 narrow²), almost */
-    double distance = narrow * sqrt(fmax(-2.0 * dynamics->log_mass[i], 0.0));
-    mms_step_count(dynamics, MMS_COUNT_BINS + bin_of(distance / score->bandwidth), 1);
+  return (mms_queries){.count = block.rows,
+                       .points = dynamics->z,
+                       .bandwidth = fmax(NARROW * score->bandwidth, LEAST_SPREAD * spread),
+                       .noise = score->noise,
+                       .sharing = score->sharing,
+                       .first_particle = block.first,
+                       .block = b};
+}
+
+static void count_nearest(mms_dynamics *dynamics, const mms_queries *queries, const double *log_mass) {
+  for (int64_t i = 0; i < queries->count; i++) {
+    double distance = queries->bandwidth * sqrt(fmax(-2.0 * log_mass[i], 0.0));
+    mms_step_count(dynamics, MMS_COUNT_BINS + bin_of(distance / dynamics->context.score.bandwidth), 1);
   }
-  return status;
+}
+
+static bool is_searched(const mms_dynamics *dynamics, int64_t b) {
+  return b % stride_of(&dynamics->ensemble.blocks) == 0;
 }
 
 mms_status mms_observe_block(mms_dynamics *dynamics, int64_t b, mms_error *error) {
   const double parts[2] = {dynamics->pull_square, dynamics->noise_square};
   add_chunk(dynamics, b);
   mms_step_add_riders(dynamics, PULL, 2, parts);
-  /* Over a partitioned set the search would cost another round of the whole set: it is left out. */
-  if (mms_field_collective(dynamics->field) || b % stride_of(&dynamics->ensemble.blocks) != 0) return MMS_OK;
-  return add_nearest(dynamics, b, error);
+  if (!is_searched(dynamics, b) || mms_field_collective(dynamics->field)) return MMS_OK;
+  const mms_queries queries = nearest_query(dynamics, b);
+  mms_status status = mms_field_softmax_mean(dynamics->field, &queries, dynamics->mean, dynamics->log_mass, error);
+  if (status == MMS_OK) count_nearest(dynamics, &queries, dynamics->log_mass);
+  return status;
+}
+
+mms_status mms_observe_together(mms_dynamics *dynamics, mms_error *error) {
+  const mms_blocks *blocks = &dynamics->ensemble.blocks;
+  mms_asked *asked = &dynamics->asked;
+  asked->count = asked->rows = 0;
+  for (int64_t b = blocks->first; b < blocks->end; b++) {
+    if (!is_searched(dynamics, b) || !mms_method_block_is_there(dynamics, b)) continue;
+    const mms_queries queries = nearest_query(dynamics, b);
+    (void)mms_method_note(dynamics, b, &queries);
+  }
+  mms_status status = mms_field_softmax_mean_batches(dynamics->field, asked->queries, asked->count, asked->means,
+                                                     asked->log_mass, error);
+  for (int64_t i = 0, row = 0; i < asked->count && status == MMS_OK; row += asked->queries[i++].count)
+    count_nearest(dynamics, &asked->queries[i], asked->log_mass + row);
+  return status;
 }
 
 /* Particles of a chunk: its blocks are contiguous. */

@@ -8,6 +8,10 @@
  * and log_mass of the block in hand are written over. Local; a failure is only this rank's. */
 mms_status mms_observe_block(mms_dynamics *dynamics, int64_t b, mms_error *error);
 
+/* Over a partitioned training set, where the field is asked for all blocks at once: the distances to the nearest
+ * training points, after all blocks. Collective: whatever became of the blocks; agreed. */
+mms_status mms_observe_together(mms_dynamics *dynamics, mms_error *error);
+
 /* What was seen, after the reduction; the same on every rank. Local. */
 void mms_observe_read(const mms_dynamics *dynamics, mms_observation *observation);
 

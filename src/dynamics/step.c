@@ -103,6 +103,14 @@ mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *req
     mine = dynamics->method->block(dynamics, step, b, error);
     if (mine == MMS_OK && request->observe) mine = mms_observe_block(dynamics, b, error);
   }
+  if (request->observe && mms_field_collective(dynamics->field)) {
+    mms_error observed = mms_error_none();
+    mms_status status = mms_observe_together(dynamics, &observed);
+    if (mine == MMS_OK && status != MMS_OK) {
+      mine = status;
+      if (error != NULL) *error = observed;
+    }
+  }
   if (mine == MMS_OK) {
     mms_step_count(dynamics, MMS_COUNT_NONFINITE, dynamics->bad_blocks);
     int64_t refused = add(dynamics);
