@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks and prints their tables as Markdown.
 #   tests/bench/run.sh             all, in a few minutes
-#   tests/bench/run.sh PART...     some of: step moments field
+#   tests/bench/run.sh PART...     some of: step moments field neighbours
 # REPEATS=N (5): how often each job of the part `step` is run at each number of ranks, the two taking turns.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -9,11 +9,11 @@ cd "$root"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
 repeats=${REPEATS:-5}
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(step moments field)
+[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours)
 
 build=build/release
 cmake --preset release >/dev/null
-cmake --build "$build" --target bench_step bench_moments bench_field >/dev/null
+cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours >/dev/null
 
 echo "$(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors," \
   "load $(cut -d' ' -f1 /proc/loadavg) at the start, commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
@@ -88,13 +88,14 @@ for part in "${parts[@]}"; do
       table
       ;;
     moments) "$build/tests/bench_moments" ;;
+    neighbours) "$build/tests/bench_neighbours" ;;
     field)
       echo '```'
       "$build/tests/bench_field"
       echo '```'
       ;;
     *)
-      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field" >&2
+      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours" >&2
       exit 2
       ;;
   esac

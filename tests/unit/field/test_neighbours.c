@@ -83,10 +83,10 @@ static void expect_search(const mms_training *training, int64_t k, const double 
 static void nearest_are_those_of_brute_force(void **state) {
   (void)state;
   const cloud_kind kinds[] = {CLOUD_NORMAL, CLOUD_CLUSTERED, CLOUD_DUPLICATED, CLOUD_OFFSET};
-  const int64_t dims[] = {1, 2, 3, 10, 11, 40}, ks[] = {1, 7, 50, 300};
+  const int64_t dims[] = {1, 2, 3, 10, 11, 40}, ks[] = {1, 7, 50, 150};
   for (size_t c = 0; c < 4; c++)
     for (size_t i = 0; i < 6; i++) {
-      mms_training training = cloud_make(kinds[c], 1100, dims[i]);
+      mms_training training = cloud_make(kinds[c], 1050, dims[i]);
       double *points = queries_near(&training, 9, 0.05);
       memcpy(points, training.points + 40 * dims[i], (size_t)dims[i] * sizeof(double)); /* a training point itself */
       for (int64_t k = 0; k < dims[i]; k++) points[dims[i] + k] *= 1e3, points[2 * dims[i] + k] *= 1e9;
@@ -111,7 +111,7 @@ static void ties_go_to_the_smaller_index(void **state) {
     for (int64_t i = 0; i < 2187; i++)
       for (int64_t k = 0, digits = i * 7 % 2187; k < d; k++, digits /= 3) grid[i * d + k] = (double)(digits % 3) - 1.0;
     mms_training training = {.count = 2187, .dim = d, .points = grid};
-    const int64_t ks[] = {1, 2, 9, 33, 1000};
+    const int64_t ks[] = {1, 2, 9, 33, 400};
     for (size_t k = 0; k < 5; k++) expect_search(&training, ks[k], z, 1, "grid");
     for (int64_t i = 0; i < 2187 * d; i++) grid[i] = 0.5;
     for (size_t k = 0; k < 5; k++) expect_search(&training, ks[k], z, 1, "one place");
