@@ -78,7 +78,10 @@ is_png samples.png
 is_png trace.png
 expect_exit 2 'no folder' "$mmsold" plot board/samples.h5 --output no/samples.png
 expect_exit 2 'must end in .png' "$mmsold" plot board/samples.h5 --output samples.jpg
-expect_exit 2 'holds neither' "$mmsold" plot field.h5 --output field.png
+"$mmsold" plot field.h5 --output field.png # V in the plane
+is_png field.png
+/usr/bin/python3 -c 'import h5py; h5py.File("bare.h5", "w")["numbers"] = [1.0]'
+expect_exit 2 'holds neither' "$mmsold" plot bare.h5 --output bare.png
 mv set.h5 moved.h5
 expect_exit 0 'warning: the training set cannot be shown: .*set.h5' "$mmsold" plot stored/samples.h5 --output alone.png
 is_png alone.png

@@ -47,7 +47,7 @@ outcome() {
 }
 
 enough=0 full=0
-for size in ${MMSOLD_FULL_DISKS:-8 112 160 220 420}; do
+for size in ${MMSOLD_FULL_DISKS:-8 112 160 260 640}; do
   ranks=$((size / 4 % 3 + 1))
   umount disk && mount -t tmpfs -o "size=${size}k" tmpfs disk
   outcome disk/out -n $ranks "$MMSOLD_PROGRAM" run c.yaml --output.directory=disk/out
