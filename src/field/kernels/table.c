@@ -1,8 +1,8 @@
 /* Compiled once per instruction set; MMS_KERNEL_SUFFIX names it and MMS_KERNEL_TABLE is the symbol. */
+#include "field/kernels/cloud.h"
 #include "field/kernels/screen.h"
 #include "field/kernels/softmax.h"
 #include "field/kernels/tree.h"
-#include "field/kernels/cloud.h"
 #include "field/kernels/tree_softmax.h"
 
 extern const mms_field_kernel_table MMS_KERNEL_TABLE;

@@ -210,7 +210,7 @@ static void refusals_are_the_same_on_all_ranks(void **state) {
   expect_same_refusal(&options, "whiten_top: 5");
   options = options_for("circle");
   options.placement = MMS_PLACEMENT_PARTITIONED;
-  expect_same_refusal(&options, "not built in this version");
+  expect_same_refusal(&options, "placement: partitioned");
   options = options_for("spiral");
   expect_same_refusal(&options, "did you mean spirals?");
 }
