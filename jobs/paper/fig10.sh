@@ -39,7 +39,7 @@ quantity() {
 
 echo "method,n,particles,sw2,sw2_error,kid,kid_error,coverage,coverage_error,duplicates,duplicates_error" >"$out/fig10.csv"
 echo
-echo "| method | n | P | SW2 | kernel distance | coverage | duplicates |"
+echo "| method | n | P | SW2 | kernel distance | coverage | copies of training images |"
 echo "|---|---|---|---|---|---|---|"
 for method in mmsold mmsold_kinetic; do
   for n in "${counts[@]}"; do
