@@ -237,7 +237,8 @@ static void parts_evaluate(void *state, const mms_queries *batches, int64_t coun
         batch++, row = 0, done--;
         continue;
       }
-      self->rows[taken++] = (parts_row){.q = &batches[batch], .row = row++, .out = done};
+      self->rows[taken++] = (parts_row){.q = &batches[batch], .row = row, .out = done};
+      row++;
     }
     if (!mms_parts_any(self->team, taken > 0)) break;
     if (!all) {

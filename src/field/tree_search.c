@@ -74,7 +74,7 @@ static void seed(mms_tree *self, mms_tree_row *row, const mms_tree_draws *draws)
 static int64_t expand(const mms_tree *self, const mms_tree_row *row, int level, const int32_t *nodes, int64_t count,
                       int32_t *next, double *squares, int64_t most) {
   const mms_tree_index *index = &self->index;
-  double apart[MMS_TREE_LEAF];
+  double apart[MMS_TREE_LEAF] = {0};
   int64_t found = 0;
   for (int64_t i = 0; i < count && found <= most; i++)
     found += self->kernels->tree_boxes_within(mms_tree_node(index, level, nodes[i]), index->dim, row->query,
