@@ -50,6 +50,7 @@ static mms_status name_failures(const mms_grid *grid, const mms_status *outcome,
 
 static mms_reference reference_of(const char *text) {
   if (strcmp(text, "finest") == 0) return MMS_REFERENCE_FINEST;
+  if (strcmp(text, "limit") == 0) return MMS_REFERENCE_LIMIT;
   return strcmp(text, "normal") == 0 ? MMS_REFERENCE_NORMAL : MMS_REFERENCE_FILE;
 }
 
@@ -84,6 +85,8 @@ static mms_status report(mms_cli *cli, const mms_config *config, const mms_grid 
                                         .seed = config->sampler.seed,
                                         .reference = reference_of(reference),
                                         .reference_file = reference,
+                                        .training = grid->configs[0].training,
+                                        .score = grid->configs[0].score,
                                         .configuration = grid->text,
                                         .output = file};
   mms_convergence result = {0};

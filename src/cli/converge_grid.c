@@ -190,6 +190,10 @@ static mms_status check(const mms_config *config, mms_error *error) {
   if (trace->integer == 0)
     return mms_config_refuse(config, MMS_KEY_TRACE_EVERY, trace->place, error,
                              "converge averages over the trace: it cannot be 0 here");
+  const mms_value *reference = &config->values[MMS_KEY_CONVERGE_REFERENCE];
+  if (strcmp(reference->text, "limit") == 0 && config->values[MMS_KEY_CONVERGE_COUNT].count > 1)
+    return mms_config_refuse(config, MMS_KEY_CONVERGE_REFERENCE, reference->place, error,
+                             "every converge.count has a limit of its own: take finest, or one count");
   return MMS_OK;
 }
 

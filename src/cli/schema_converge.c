@@ -139,8 +139,9 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_CONVERGE,
      .name = "reference",
      .type = MMS_TYPE_TEXT,
-     .meaning = "the limit: finest = the last value of the ladder, all seeds; normal = N(mean*, covariance*), exact "
-                "for one training point; or points in the sampler's coordinates, FILE.npy or FILE.h5:/dataset",
+     .meaning = "the limit: finest = the last value of the ladder, all seeds; limit = the law by quadrature, in two "
+                "dimensions; normal = N(mean*, covariance*), exact for one training point; or points in the sampler's "
+                "coordinates, FILE.npy or FILE.h5:/dataset",
      .unit = "",
      .default_text = "finest",
      .built = true},

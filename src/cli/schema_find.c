@@ -56,7 +56,7 @@ bool mms_schema_nearest(const char *section, const char *name, char *out, size_t
       names[others++] = mms_schema((mms_key)k)->name;
     }
   const char *near = NULL;
-  for (int k = here; k < others; k++)
+  for (int k = here; k < others && near == NULL; k++)
     if (strcmp(names[k], name) == 0) near = names[k];
   if (near == NULL) near = mms_words_nearest(name, names, here);
   if (near == NULL) near = mms_words_nearest(name, names + here, others - here);

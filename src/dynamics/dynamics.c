@@ -20,7 +20,7 @@ static const mms_method_table *const METHODS[] = {[MMS_METHOD_MMSOLD] = &mms_met
                                                   [MMS_METHOD_CFDM] = &mms_method_cfdm};
 
 static const mms_method_table *find_method(mms_method method) {
-  bool known = (int)method >= 0 && (size_t)method < sizeof METHODS / sizeof *METHODS;
+  bool known = (int)method >= 0 && (size_t)method < sizeof METHODS / sizeof METHODS[0];
   return known ? METHODS[method] : NULL;
 }
 

@@ -17,8 +17,8 @@ static const struct {
     [MMS_OBSERVABLE_KURTOSIS] = {"kurtosis", "mean of the squared Mahalanobis length, squared (Mardia's kurtosis)", 0},
 };
 
-const char *mms_observable_name(mms_observable which) { return table[which].name; }
-const char *mms_observable_meaning(mms_observable which) { return table[which].meaning; }
+const char *mms_observable_name(mms_observable_kind which) { return table[which].name; }
+const char *mms_observable_meaning(mms_observable_kind which) { return table[which].meaning; }
 
 mms_status mms_observer_create(mms_observer *observer, int64_t dim, const double *mean, const double *covariance,
                                mms_error *error) {
@@ -64,7 +64,7 @@ static double mahalanobis(const mms_observer *observer, const double *c) {
   return total;
 }
 
-double mms_observer_sum(const mms_observer *observer, mms_observable which, int64_t rows, const double *z) {
+double mms_observer_sum(const mms_observer *observer, mms_observable_kind which, int64_t rows, const double *z) {
   const int64_t dim = observer->dim;
   double *c = observer->scratch, total = 0.0;
   for (int64_t row = 0; row < rows; row++) {
@@ -94,12 +94,12 @@ double mms_observer_sum(const mms_observer *observer, mms_observable which, int6
   return total;
 }
 
-double mms_observer_unit(const mms_observer *observer, mms_observable which) {
+double mms_observer_unit(const mms_observer *observer, mms_observable_kind which) {
   return ldexp(1.0, table[which].power * observer->exponent);
 }
 
 /* Isserlis' theorem: E|c|⁴ = (tr Σ)² + 2 tr Σ², E c_k⁴ = 3 Σ_kk². */
-double mms_observable_normal(mms_observable which, int64_t dim, const double *covariance) {
+double mms_observable_normal(mms_observable_kind which, int64_t dim, const double *covariance) {
   double trace = 0.0, squares = 0.0, diagonal = 0.0;
   for (int64_t i = 0; i < dim; i++) {
     trace += covariance[i * dim + i];

@@ -4,6 +4,7 @@
 #include "parallel/team_mpi.h"
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A piece on its way, or here. */
 typedef struct piece {
@@ -77,7 +78,9 @@ static void start(mms_tiles *self, piece *p, int64_t block, int from) {
   p->blocks = owned.end - block < self->blocks ? owned.end - block : self->blocks;
   if (self->ranks == 1) return;
   int count = (int)((first_row(self, block + p->blocks) - first_row(self, block)) * (int64_t)self->bytes);
-  void *data = (void *)(uintptr_t)data_of(self, p); /* the root's is only read */
+  const void *source = data_of(self, p);
+  void *data; /* the same without const: the root's is only read, but MPI has one type for both */
+  memcpy(&data, &source, sizeof data);
   MPI_Ibcast(data, count, MPI_BYTE, p->owner, self->communicator, &p->request);
   if (p->owner != self->rank) self->moved += count;
 }

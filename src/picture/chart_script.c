@@ -363,7 +363,8 @@ void mms_chart_script(FILE *file, mms_chart_format format, const mms_chart_conte
         file);
   for (int64_t p = 0; p < content->panels; p++) {
     if (p % length == 0) edge = 0;
-    at.bottom = (double)(rows - 1 - p / length) * row_height;
+    const int64_t below = rows - 1 - p / length;
+    at.bottom = (double)below * row_height;
     at.legend_top = at.bottom + BELOW + SIDE + lines * LEGEND_LINE + ABOVE;
     at.title = at.legend_top + 0.5 * TITLE_LINE;
     at.left = edge + LEFT;

@@ -83,9 +83,10 @@ static void put_maps(FILE *file, mms_chart_format format, const mms_map *maps, i
   fprintf(file, "set xrange [%.17g:%.17g] noextend\nset yrange [%.17g:%.17g] noextend\nset multiplot\n", x[0], x[1],
           y[0], y[1]);
   for (int64_t m = 0; m < count; m++) {
-    double left = MARGIN + (double)(m % across) * (wide + GAP), top = 0.0;
+    int64_t line = m / across, place = m % across;
+    double left = MARGIN + (double)place * (wide + GAP), top = 0.0;
     for (int64_t i = 0; i < rows * columns; i++) top = fmax(top, maps[m].values[i]);
-    double base = height - MARGIN - (double)(m / across) * (high + TITLE + GAP) - TITLE - high;
+    double base = height - MARGIN - (double)line * (high + TITLE + GAP) - TITLE - high;
     fprintf(file, "set lmargin at screen %.6f\nset rmargin at screen %.6f\nset bmargin at screen %.6f\n", left / width,
             (left + wide) / width, base / height);
     fprintf(file, "set tmargin at screen %.6f\nset cbrange [0:%.17g]\n", (base + high) / height, top > 0.0 ? top : 1.0);

@@ -13,7 +13,7 @@ mms_status mms_observations_create(mms_observations *observations, mms_dynamics 
   const mms_target *target = mms_dynamics_target(dynamics);
   const char *what = "observables (a larger output.trace_every makes them fewer)";
   for (int64_t k = 0; k < kinds && k < MMS_OBSERVABLE_COUNT; k++)
-    observations->kind[observations->kinds++] = (mms_observable)kind[k];
+    observations->kind[observations->kinds++] = (mms_observable_kind)kind[k];
   observations->capacity = steps / every + 1;
   void *memory = NULL;
   mms_status status = mms_allocate(&memory, observations->capacity, sizeof(int64_t), what, error);

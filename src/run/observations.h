@@ -15,7 +15,7 @@
 typedef struct mms_observations {
   int64_t every, count, done, capacity;
   int kinds;
-  mms_observable kind[MMS_OBSERVABLE_COUNT];
+  mms_observable_kind kind[MMS_OBSERVABLE_COUNT];
   int64_t *steps;     /* [capacity] */
   double *values;     /* [kinds][capacity], up to `done` */
   mms_exact_sum *sum; /* [capacity][kinds], from `done` on */

@@ -172,6 +172,8 @@ mms_status mms_converge(const mms_converge_request *request, mms_convergence *re
   mms_truth truth = {0};
   double *values = NULL;
   mms_status status = make_room(request, result, &truth, &values, error);
+  if (status == MMS_OK && request->reference == MMS_REFERENCE_LIMIT)
+    status = mms_converge_limit(request, &truth, error);
   if (status == MMS_OK) status = mms_converge_measure(request, result->raw, &truth, error);
   if (status == MMS_OK) {
     for (int64_t c = 0; c < request->curves * request->rungs * request->seeds; c++)
@@ -183,6 +185,7 @@ mms_status mms_converge(const mms_converge_request *request, mms_convergence *re
     status = mms_team_agree(request->team, status, error);
   }
   free(values);
+  mms_matrix_free(&truth.limit);
   free(truth.value);
   free(truth.stderr_value);
   if (status != MMS_OK) mms_convergence_free(result);

@@ -12,12 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Points that stand for the limit: against sets of some thousands their own share of a distance is small, and all
- * distances among them take about a second. */
-enum { MOST_REFERENCE = 20000 };
-
 const char *mms_study_observable_name(int which) {
-  return which == MMS_STUDY_POTENTIAL ? "mean_potential" : mms_observable_name((mms_observable)which);
+  return which == MMS_STUDY_POTENTIAL ? "mean_potential" : mms_observable_name((mms_observable_kind)which);
 }
 
 /* A finished cell's file. Owns its arrays. */
@@ -86,7 +82,7 @@ static mms_status pool_finest(const mms_converge_request *request, int64_t curve
     cell_file cell;
     status = open_cell(request, path, false, &cell, error);
     if (status != MMS_OK) break;
-    int64_t share = MOST_REFERENCE / request->seeds;
+    int64_t share = MMS_MOST_REFERENCE / request->seeds;
     if (share > cell.latent.rows) share = cell.latent.rows;
     if (points->data == NULL)
       status = mms_matrix_create(points, share * request->seeds, cell.latent.cols, "points of the limit", error);
@@ -102,22 +98,22 @@ static mms_status pool_finest(const mms_converge_request *request, int64_t curve
   return status;
 }
 
-/* MOST_REFERENCE draws of N(mean, covariance). */
+/* MMS_MOST_REFERENCE draws of N(mean, covariance). */
 static mms_status draw_normal(const mms_converge_request *request, const cell_file *cell, mms_matrix *points,
                               mms_error *error) {
   const int64_t dim = cell->latent.cols;
   double *root = NULL;
   mms_status status = mms_allocate_doubles(&root, dim * dim, "a factor of the covariance", error);
-  if (status == MMS_OK) status = mms_matrix_create(points, MOST_REFERENCE, dim, "points of the limit", error);
+  if (status == MMS_OK) status = mms_matrix_create(points, MMS_MOST_REFERENCE, dim, "points of the limit", error);
   if (status == MMS_OK) {
     memcpy(root, cell->covariance.data, (size_t)(dim * dim) * sizeof *root);
     status = mms_dense_cholesky_upper(dim, root, error);
   }
   if (status == MMS_OK) {
     const mms_random_key key = {.seed = request->seed, .stream = MMS_STREAM_STUDY};
-    mms_random_normals_items(key, MOST_REFERENCE, dim, points->data);
-    mms_dense_triangle_right(true, false, MOST_REFERENCE, dim, root, points->data);
-    for (int64_t i = 0; i < MOST_REFERENCE; i++)
+    mms_random_normals_items(key, MMS_MOST_REFERENCE, dim, points->data);
+    mms_dense_triangle_right(true, false, MMS_MOST_REFERENCE, dim, root, points->data);
+    for (int64_t i = 0; i < MMS_MOST_REFERENCE; i++)
       for (int64_t k = 0; k < dim; k++) points->data[i * dim + k] += cell->mean.data[k];
   }
   free(root);
@@ -129,7 +125,7 @@ static mms_status read_file(const mms_converge_request *request, mms_matrix *poi
   mms_status status = mms_points_read(&read, request->reference_file, error);
   if (status == MMS_OK) {
     *points = read.values;
-    if (points->rows > MOST_REFERENCE) points->rows = MOST_REFERENCE;
+    if (points->rows > MMS_MOST_REFERENCE) points->rows = MMS_MOST_REFERENCE;
   }
   return status;
 }
@@ -146,8 +142,8 @@ static mms_status copy_matrix(const mms_matrix *from, mms_matrix *to, mms_error 
 }
 
 /* The reference of a cell, made anew only where the last one doesn't serve. */
-static mms_status find_reference(const mms_converge_request *request, int64_t curve, const cell_file *cell,
-                                 reference *limit, mms_error *error) {
+static mms_status find_reference(const mms_converge_request *request, const mms_truth *truth, int64_t curve,
+                                 const cell_file *cell, reference *limit, mms_error *error) {
   bool serves = limit->curve >= 0;
   if (request->reference == MMS_REFERENCE_FINEST) serves = serves && limit->curve == curve;
   if (request->reference == MMS_REFERENCE_NORMAL)
@@ -161,6 +157,8 @@ static mms_status find_reference(const mms_converge_request *request, int64_t cu
     status = pool_finest(request, curve, &limit->points, error);
   else if (request->reference == MMS_REFERENCE_NORMAL)
     status = draw_normal(request, cell, &limit->points, error);
+  else if (request->reference == MMS_REFERENCE_LIMIT)
+    status = copy_matrix(&truth->limit, &limit->points, error);
   else
     status = read_file(request, &limit->points, error);
   if (status == MMS_OK) status = mms_mean_distance(&limit->points, &limit->points, &limit->within, error);
@@ -169,7 +167,7 @@ static mms_status find_reference(const mms_converge_request *request, int64_t cu
 }
 
 /* The observable over all rows, and the standard error of that mean if the rows are independent. */
-static void observe(const mms_observer *observer, mms_observable which, const mms_matrix *points, double *mean,
+static void observe(const mms_observer *observer, mms_observable_kind which, const mms_matrix *points, double *mean,
                     double *stderr_mean) {
   double sum = 0.0, squares = 0.0;
   const double n = (double)points->rows;
@@ -201,8 +199,8 @@ static mms_status average(const mms_converge_request *request, const cell_file *
 }
 
 /* All columns of one cell; columns[c] is the place of column c. */
-static mms_status measure_cell(const mms_converge_request *request, int64_t c, reference *limit, double *const *columns,
-                               mms_error *error) {
+static mms_status measure_cell(const mms_converge_request *request, const mms_truth *known, int64_t c, reference *limit,
+                               double *const *columns, mms_error *error) {
   const int64_t curve = c / (request->rungs * request->seeds), rung = c / request->seeds % request->rungs;
   const int64_t kinds = request->observable_count;
   const bool is_reference = request->reference == MMS_REFERENCE_FINEST && rung == request->rungs - 1;
@@ -210,7 +208,7 @@ static mms_status measure_cell(const mms_converge_request *request, int64_t c, r
   mms_observer observer = {0};
   mms_status status = open_cell(request, request->samples[c], true, &cell, error);
   if (status != MMS_OK) return status;
-  status = find_reference(request, curve, &cell, limit, error);
+  status = find_reference(request, known, curve, &cell, limit, error);
   if (status == MMS_OK && !is_reference)
     status = mms_sliced_wasserstein2(&cell.latent, &limit->points, request->directions, request->seed,
                                      columns[MMS_RAW_SLICED], error);
@@ -224,13 +222,17 @@ static mms_status measure_cell(const mms_converge_request *request, int64_t c, r
            *truth_error = columns[MMS_RAW_FIRST_OBSERVABLE + 2 * kinds + 2 * k + 1];
     const int which = request->observables[k];
     status = average(request, &cell, &cell.columns[k], mean, snapshot, error);
+    if (request->reference == MMS_REFERENCE_LIMIT) {
+      *truth = known->limit_value[k];
+      *truth_error = 0.0;
+    }
     if (status != MMS_OK || which == MMS_STUDY_POTENTIAL) continue;
-    observe(&observer, (mms_observable)which, &cell.latent, snapshot, NULL);
+    observe(&observer, (mms_observable_kind)which, &cell.latent, snapshot, NULL);
     if (request->reference == MMS_REFERENCE_NORMAL) {
-      *truth = mms_observable_normal((mms_observable)which, cell.latent.cols, cell.covariance.data);
+      *truth = mms_observable_normal((mms_observable_kind)which, cell.latent.cols, cell.covariance.data);
       *truth_error = 0.0;
     } else if (request->reference == MMS_REFERENCE_FILE) {
-      observe(&observer, (mms_observable)which, &limit->points, truth, truth_error);
+      observe(&observer, (mms_observable_kind)which, &limit->points, truth, truth_error);
     }
   }
   mms_observer_free(&observer);
@@ -275,13 +277,13 @@ mms_status mms_converge_measure(const mms_converge_request *request, double *raw
   mms_status status = MMS_OK;
   for (int64_t i = 0; i < columns * cells; i++) raw[i] = -INFINITY; /* a maximum over the ranks puts them together */
   for (int64_t c = first; status == MMS_OK && c < end; c++) {
-    double *mine[MMS_RAW_FIRST_OBSERVABLE + 4 * MMS_STUDY_OBSERVABLES];
+    double *mine[MMS_RAW_FIRST_OBSERVABLE + 4 * MMS_STUDY_OBSERVABLES] = {NULL};
     for (int k = 0; k < columns; k++) {
       mine[k] = raw + k * cells + c;
       *mine[k] = NAN;
     }
     if (request->samples[c] == NULL) continue;
-    status = measure_cell(request, c, &limit, mine, error);
+    status = measure_cell(request, truth, c, &limit, mine, error);
     if (status != MMS_OK) mms_fail_within(error, "the cell %s", request->names[c]);
   }
   double size = (double)limit.points.rows;

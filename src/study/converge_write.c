@@ -19,9 +19,12 @@ static mms_status write_lines(mms_h5 *file, const char *name, const char *const 
   void *memory = NULL;
   mms_status status = mms_allocate(&memory, (int64_t)length + 1, 1, "names", error);
   char *text = memory;
+  size_t at = 0;
   for (int64_t i = 0; status == MMS_OK && i < count; i++) {
-    strcat(text, lines[i]);
-    if (i + 1 < count) strcat(text, "\n");
+    size_t size = strlen(lines[i]);
+    memcpy(text + at, lines[i], size);
+    text[at + size] = i + 1 < count ? '\n' : '\0';
+    at += size + 1;
   }
   if (status == MMS_OK) status = mms_h5_attribute_text(file, "/", name, text, error);
   free(memory);
@@ -30,7 +33,7 @@ static mms_status write_lines(mms_h5 *file, const char *name, const char *const 
 
 static mms_status write_attributes(const mms_converge_request *request, const mms_convergence *result, mms_h5 *file,
                                    mms_error *error) {
-  static const char *const references[] = {"finest", "normal", "file"};
+  static const char *const references[] = {"finest", "normal", "limit", "file"};
   const char *observables[MMS_STUDY_OBSERVABLES];
   for (int64_t k = 0; k < request->observable_count; k++)
     observables[k] = mms_study_observable_name(request->observables[k]);
@@ -80,7 +83,8 @@ static mms_status write_cells(const mms_converge_request *request, const mms_con
   mms_status status = mms_allocate_doubles(&column, 3 * cells, "columns of a file", error);
   if (status != MMS_OK) return status;
   for (int64_t c = 0; c < cells; c++) {
-    column[c] = (double)(c / (request->rungs * request->seeds));
+    const int64_t curve = c / (request->rungs * request->seeds);
+    column[c] = (double)curve;
     column[cells + c] = request->x[c / request->seeds % request->rungs];
     column[2 * cells + c] = (double)(c % request->seeds);
   }

@@ -171,8 +171,8 @@ static double spread_of(const work *self, const double *slope) {
 static mms_status find_likelihoods(work *self, mms_density_result *result, mms_error *error) {
   const mms_density_setting *setting = self->setting;
   int64_t groups = self->from.groups, count = setting->test_count;
-  double departures[3 * MMS_POTENTIAL_GROUPS], log_z_slope[MMS_POTENTIAL_GROUPS], mean_tilt[6], test_mean[2],
-      test_covariance[4];
+  double departures[3 * MMS_POTENTIAL_GROUPS] = {0}, log_z_slope[MMS_POTENTIAL_GROUPS] = {0}, mean_tilt[6],
+                        test_mean[2], test_covariance[4];
   bool matched = strcmp(setting->request->density.expectation, "matched") == 0;
   mms_status status = find_departures(self, departures, error);
   if (status == MMS_OK)

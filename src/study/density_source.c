@@ -119,12 +119,12 @@ mms_status mms_density_width(const mms_density_setting *setting, double smoothin
       .bandwidth = request->bandwidth, .smoothing = smoothing, .pairs = PILOT_PAIRS, .backend = request->backend};
   mms_potential *few = NULL;
   mms_plane coarse = mms_density_widened(&setting->picture, (WIDEST - 1) * setting->picture.columns / 2);
-  int64_t factor = (coarse.columns + PILOT - 1) / PILOT, groups;
+  int64_t factor = (coarse.columns + PILOT - 1) / PILOT;
   coarse.columns = coarse.rows = (coarse.columns + factor - 1) / factor;
   mms_density_batch look = {.values = NULL};
   mms_status status = mms_potential_create(&few, request->team, &setting->training, &options, error);
   mms_density_source from = {.draws = few};
-  if (status == MMS_OK) from.groups = groups = mms_potential_groups(few);
+  if (status == MMS_OK) from.groups = mms_potential_groups(few);
   if (status == MMS_OK) status = mms_density_evaluate_plane(request->team, &from, &coarse, &look, error);
   *by = 0;
   for (int law = 0; law < MMS_LAWS && status == MMS_OK; law++) {

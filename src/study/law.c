@@ -15,8 +15,9 @@ static double side(const mms_plane *plane, int axis) {
 double mms_plane_cell_area(const mms_plane *plane) { return side(plane, 0) * side(plane, 1); }
 
 void mms_plane_point(const mms_plane *plane, int64_t cell, double z[2]) {
-  z[0] = plane->low[0] + side(plane, 0) * ((double)(cell % plane->columns) + 0.5);
-  z[1] = plane->low[1] + side(plane, 1) * ((double)(cell / plane->columns) + 0.5);
+  int64_t column = cell % plane->columns, row = cell / plane->columns;
+  z[0] = plane->low[0] + side(plane, 0) * ((double)column + 0.5);
+  z[1] = plane->low[1] + side(plane, 1) * ((double)row + 0.5);
 }
 
 void mms_law_free(mms_law *law) {
@@ -238,7 +239,8 @@ static mms_status go_down(const mms_target *target, const mms_plane *plane, cons
   newton there;
   mms_status status = newton_step(here, step, &slope, error);
   double share = 1.0, rounding = 1e-13 * (1.0 + fabs(here->value));
-  for (int h = 0; h < HALVINGS && status == MMS_OK; h++, share *= 0.5) {
+  for (int h = 0; h < HALVINGS && status == MMS_OK; h++) {
+    if (h > 0) share *= 0.5;
     for (int k = 0; k < PARAMETERS; k++) trial[k] = theta[k] + share * step[k];
     status = evaluate(target, plane, potential, trial, &there, error);
     if (status != MMS_OK || !(there.value <= here->value + 1e-4 * share * slope + rounding)) continue;

@@ -120,9 +120,10 @@ bool mms_polynomial_fit(const double *x, const double *y, const double *error, i
   }
   const double wide = widening(chi_square, (double)(used - terms));
   double unit = 1.0;
-  for (int k = 0; k < terms; k++, unit /= scale) {
+  for (int k = 0; k < terms; k++) {
     half_widths[k] = wide * sqrt(normal[k][terms + k]) * unit;
     coefficients[k] *= unit;
+    unit /= scale;
   }
   return true;
 }

@@ -23,8 +23,9 @@ static void ring(mms_modes *modes) {
 static void grid(mms_modes *modes) {
   modes->count = 25;
   for (int64_t k = 0; k < 25; k++) {
-    modes->centre[k][0] = 2.0 * (double)(k % 5) - 4;
-    modes->centre[k][1] = 2.0 * (double)(k / 5) - 4;
+    int64_t row = k / 5, column = k % 5;
+    modes->centre[k][0] = 2.0 * (double)column - 4;
+    modes->centre[k][1] = 2.0 * (double)row - 4;
     modes->width[k] = 0.05;
     modes->weight[k] = 1.0 / 25;
   }

@@ -12,11 +12,12 @@ static const size_t PIECE_BYTES = (size_t)4 << 20;
 
 /* Bytes that are available on this node; infinite where nobody says. */
 static double available_bytes(void) {
+  static const char key[] = "MemAvailable:";
   char line[256];
   double kibibytes = INFINITY;
   FILE *info = fopen("/proc/meminfo", "r");
   while (info != NULL && fgets(line, sizeof line, info) != NULL)
-    if (sscanf(line, "MemAvailable: %lf kB", &kibibytes) == 1) break;
+    if (strncmp(line, key, sizeof key - 1) == 0) kibibytes = strtod(line + sizeof key - 1, NULL);
   if (info != NULL) fclose(info);
   return 1024.0 * kibibytes;
 }

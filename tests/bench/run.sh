@@ -9,11 +9,11 @@ cd "$root"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
 repeats=${REPEATS:-5}
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours)
+[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours converge)
 
 build=build/release
 cmake --preset release >/dev/null
-cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours >/dev/null
+cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours mmsold_program >/dev/null
 
 echo "$(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors," \
   "load $(cut -d' ' -f1 /proc/loadavg) at the start, commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
@@ -78,6 +78,30 @@ table() {
     }' "$lines"
 }
 
+# A study of 12 cells at 1 and 2 ranks in turn: processor time of the busiest rank, without what it waits at the end.
+study() {
+  local turn ranks folder
+  folder=$(mktemp -d)
+  for ((turn = 0; turn < repeats; turn++)); do
+    for ranks in 1 2; do
+      rm -rf "$folder/study"
+      mpirun --oversubscribe -n "$ranks" "$build/mmsold" converge config/checkerboard.yaml --sampler.steps=60 \
+        --converge.particles=1000,2000,4000,8000 --converge.seeds=3 --output.trace_every=10 \
+        --output.directory="$folder/study" --verbose 2>&1 >/dev/null | sed -n 's/^busy *\([0-9.]*\) s.*/\1/p' >>"$folder/$ranks"
+    done
+  done
+  paste "$folder/1" "$folder/2" | sort -g -k1,1 | awk '
+    { one[NR] = $1; two[NR] = $2; ratio[NR] = $1 / $2 }
+    END {
+      for (i = 2; i <= NR; i++) { x = ratio[i]; for (j = i - 1; j > 0 && ratio[j] > x; j--) ratio[j + 1] = ratio[j]; ratio[j + 1] = x }
+      print "| study | 1 rank, s | busiest of 2, s | ratio, median | least | most |"
+      print "|---|---|---|---|---|---|"
+      m = int((NR + 1) / 2)
+      printf "| 12 cells, P 1000 to 8000 | %.2f | %.2f | %.2f | %.2f | %.2f |\n", one[m], two[m], ratio[m], ratio[1], ratio[NR]
+    }'
+  rm -rf "$folder"
+}
+
 for part in "${parts[@]}"; do
   printf '\n### %s\n\n' "$part"
   case $part in
@@ -94,8 +118,9 @@ for part in "${parts[@]}"; do
       "$build/tests/bench_field"
       echo '```'
       ;;
+    converge) study ;;
     *)
-      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours" >&2
+      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours converge" >&2
       exit 2
       ;;
   esac

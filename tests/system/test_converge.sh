@@ -70,6 +70,17 @@ expect_exit 2 'the study has the cells 1 to 4' run_ranks 1 converge c.yaml --out
 run_ranks 1 converge c.yaml --quiet --output.directory=array --converge.particles=64,128,96 > more.txt
 h5diff -q one/cells/particles-128_seed-1/samples.h5 array/cells/particles-128_seed-1/samples.h5 /latent || fail "a cell changed"
 
+# the limit by quadrature: a mean potential at P = 128 is within a tenth of it
+run_ranks 2 converge c.yaml --quiet --output.directory=one --converge.reference=limit > limit.txt
+$PYTHON - <<'PY' || fail "the averages are far from those of the limit law"
+import h5py
+points = h5py.File("one/converge.h5")["points"]
+for name in "kurtosis", "mean_potential":
+    bias, average = points[name + "_bias"][0, 1], points[name + "_average"][0, 1]
+    assert 0 < bias < 0.1 * average, (name, bias, average)
+PY
+expect_exit 2 'has a limit of its own' run_ranks 1 converge c.yaml --converge.reference=limit --converge.count=12,13
+
 # what is refused
 expect_exit 2 'c.yaml: the section converge has no ladder' run_ranks 1 converge c.yaml --converge.particles=64
 expect_exit 2 '"64" is in the list twice' run_ranks 2 converge c.yaml --converge.particles=64,64

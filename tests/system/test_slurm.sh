@@ -94,6 +94,11 @@ mkdir -p array/seed-1 && touch array/seed-1/stop
 array=$(sbatch --parsable --array=0-1 "$jobs/array.sbatch" small.yaml --output.directory=array)
 counts=$(PARTICLES="100 200" sbatch --parsable --array=3 "$jobs/array.sbatch" small.yaml)
 
+# The cells of a study, one a task, one of them stopped and requeued; afterwards the command collects them.
+mkdir -p cells/cells/particles-50_seed-1 && touch cells/cells/particles-50_seed-1/stop
+{ cat small.yaml && echo 'converge: {particles: [50, 100], seeds: 2}'; } > study.yaml
+cells=$(sbatch --parsable --array=1-4 "$jobs/cells.sbatch" study.yaml --output.directory=cells)
+
 # A rank that takes its time to leave keeps its exit status, though srun hurries it with TERM.
 cat > slow.c <<'C'
 #include <stdlib.h>
@@ -138,6 +143,12 @@ for seed in 0 1; do
 done
 if h5diff -q alone-0/samples.h5 alone-1/samples.h5 /samples /samples; then fail "h5diff sees no difference between seeds"; fi
 h5diff -q alone-1/samples.h5 small-array/particles-200-seed-1/samples.h5 /samples /samples || fail "particle counts"
+
+for cell in 1 2 3 4; do ended "${cells}_$cell" 60 COMPLETED 0:0; done
+[ "$(info "${cells}_1" Restarts) $(info "${cells}_2" Restarts)" = "0 1" ] || fail "the wrong cell was requeued"
+run_ranks 1 converge study.yaml --output.directory=cells > cells.txt 2> cells.log || { cat cells.log; fail "nothing was collected"; }
+run_ranks 2 converge study.yaml --quiet --output.directory=cells-here > cells-here.txt
+diff cells.txt cells-here.txt || fail "the cells of an array are not those of one command"
 
 ended "$limited" 120 COMPLETED 0:0
 [ "$(info "$limited" Restarts)" -ge 1 ] || { cat "mmsold-$limited.log"; fail "the time limit never stopped the run"; }

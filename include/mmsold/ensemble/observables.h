@@ -8,17 +8,17 @@
 
 /* With c = z − μ* in the sampler's coordinates. The first and the third don't know the constraint; the last is the same
  * in any linear coordinates (Mardia's kurtosis, d(d + 2) for a Gaussian; E y⁴ in one dimension). */
-typedef enum mms_observable {
+typedef enum mms_observable_kind {
   MMS_OBSERVABLE_RADIUS_SQUARED,    /* E |c|² */
   MMS_OBSERVABLE_RADIUS_FOURTH,     /* E |c|⁴ */
   MMS_OBSERVABLE_COORDINATE_FOURTH, /* E of the mean over coordinates of c_k⁴ */
   MMS_OBSERVABLE_KURTOSIS,          /* E (cᵀ Σ*⁻¹ c)² */
   MMS_OBSERVABLE_COUNT
-} mms_observable;
+} mms_observable_kind;
 
 /* "kurtosis" and so on, as the configuration writes it, and what it is. Local. */
-const char *mms_observable_name(mms_observable which);
-const char *mms_observable_meaning(mms_observable which);
+const char *mms_observable_name(mms_observable_kind which);
+const char *mms_observable_meaning(mms_observable_kind which);
 
 /* What observing needs of the target. Owns its arrays. */
 typedef struct mms_observer {
@@ -36,10 +36,10 @@ void mms_observer_free(mms_observer *observer);
 
 /* The sum over z [rows][d] of an observable, divided by its unit; and that unit (a power of two). Local; allocates
  * nothing. The mean of P particles is unit · sum / P. */
-double mms_observer_sum(const mms_observer *observer, mms_observable which, int64_t rows, const double *z);
-double mms_observer_unit(const mms_observer *observer, mms_observable which);
+double mms_observer_sum(const mms_observer *observer, mms_observable_kind which, int64_t rows, const double *z);
+double mms_observer_unit(const mms_observer *observer, mms_observable_kind which);
 
 /* The observable's value under N(μ*, Σ*), whose covariance [d][d] is given again. Local. */
-double mms_observable_normal(mms_observable which, int64_t dim, const double *covariance);
+double mms_observable_normal(mms_observable_kind which, int64_t dim, const double *covariance);
 
 #endif

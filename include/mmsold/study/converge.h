@@ -9,8 +9,10 @@
 #include "mmsold/base/log.h"
 #include "mmsold/base/matrix.h"
 #include "mmsold/ensemble/observables.h"
+#include "mmsold/field/field.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/study/statistics.h"
+#include "mmsold/training/training.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +24,7 @@ const char *mms_study_observable_name(int which);
 typedef enum mms_reference {
   MMS_REFERENCE_FINEST, /* the last rung, all its seeds together: it has no error of its own and is not fitted */
   MMS_REFERENCE_NORMAL, /* N(mean*, covariance*): the limit where there is one training point */
+  MMS_REFERENCE_LIMIT,  /* the limit law by quadrature (mms_limit), in two dimensions */
   MMS_REFERENCE_FILE    /* points in the sampler's coordinates */
 } mms_reference;
 
@@ -41,9 +44,11 @@ typedef struct mms_converge_request {
   int64_t directions; /* of the sliced distance */
   uint64_t seed;      /* of these directions, and of points drawn from a normal law */
   mms_reference reference;
-  const char *reference_file; /* FILE.npy or FILE.h5:/dataset */
-  const char *configuration;  /* stored in the file */
-  const char *output;         /* converge.h5 */
+  const char *reference_file;    /* FILE.npy or FILE.h5:/dataset */
+  mms_training_options training; /* these two for MMS_REFERENCE_LIMIT; the same in all cells */
+  mms_score_options score;
+  const char *configuration; /* stored in the file */
+  const char *output;        /* converge.h5 */
 } mms_converge_request;
 
 /* One quantity over the grid: its value with a 95 % half width at each point, and, where a power is expected of it, the

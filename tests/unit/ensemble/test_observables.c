@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double mean_of(const mms_observer *observer, mms_observable which, int64_t rows, const double *z) {
+static double mean_of(const mms_observer *observer, mms_observable_kind which, int64_t rows, const double *z) {
   return mms_observer_unit(observer, which) * mms_observer_sum(observer, which, rows, z) / (double)rows;
 }
 
@@ -42,12 +42,12 @@ static void test_normal_law(void **state) {
   expect_ok(mms_observer_create(&observer, 2, mean, covariance, &error), &error);
   for (int which = 0; which < MMS_OBSERVABLE_COUNT; which++) {
     double squares = 0.0;
-    const double value = mean_of(&observer, (mms_observable)which, DRAWS, z);
+    const double value = mean_of(&observer, (mms_observable_kind)which, DRAWS, z);
     for (int i = 0; i < DRAWS; i++) {
-      const double one = mean_of(&observer, (mms_observable)which, 1, z + 2 * i) - value;
+      const double one = mean_of(&observer, (mms_observable_kind)which, 1, z + 2 * i) - value;
       squares += one * one;
     }
-    const double wrong = fabs(value - mms_observable_normal((mms_observable)which, 2, covariance));
+    const double wrong = fabs(value - mms_observable_normal((mms_observable_kind)which, 2, covariance));
     assert_true(wrong < 4.0 * sqrt(squares) / DRAWS);
   }
   mms_observer_free(&observer);
@@ -66,8 +66,8 @@ static void test_scales_and_refusals(void **state) {
   mms_observer_free(&observer);
   expect_refused(mms_observer_create(&observer, 2, origin, singular, &error), MMS_ERR_NUMERIC, &error, "");
   for (int which = 0; which < MMS_OBSERVABLE_COUNT; which++) {
-    assert_non_null(mms_observable_name((mms_observable)which));
-    assert_non_null(mms_observable_meaning((mms_observable)which));
+    assert_non_null(mms_observable_name((mms_observable_kind)which));
+    assert_non_null(mms_observable_meaning((mms_observable_kind)which));
   }
 }
 

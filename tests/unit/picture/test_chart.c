@@ -83,6 +83,30 @@ static void numbers_are_kept_beside_the_picture(void **state) {
                             "0,1,1,1,\"\"\n1,0.001,1,1,\"\"\n2,9.9999999999999995e-07,1,1,\"\"\n");
 }
 
+/* Points with bars, beside a line of the same label, on logarithmic axes: ends in the CSV; three columns are refused.
+ */
+static void error_bars(void **state) {
+  (void)state;
+  double ends[8] = {1, 2, 1.5, 2.5, 10, 0.5, 1e-9, 0.75}, slope[4] = {1, 2, 10, 0.5};
+  const mms_matrix bars = {2, 4, ends}, fit = {2, 2, slope}, narrow = {2, 3, ends};
+  const mms_chart chart = {.title = "bars", .x_label = "P", .y_label = "error", .log_x = 1, .log_y = 1};
+  mms_series series[2] = {{"law, one", &bars, MMS_MARK_BARS}, {"law, one", &fit, MMS_MARK_LINES}};
+  mms_error error = mms_error_none();
+  expect_ok(mms_picture_chart(in_folder("bars.png"), &chart, 1, series, NULL, 2, &error), &error);
+  char text[512] = {0};
+  FILE *file = fopen(in_folder("bars.png.csv"), "r");
+  assert_non_null(file);
+  assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+  fclose(file);
+  assert_string_equal(text, "x,y,panel,series,label,low,high\n"
+                            "1,2,0,0,\"law, one\",1.5,2.5\n"
+                            "10,0.5,0,0,\"law, one\",1.0000000000000001e-09,0.75\n"
+                            "1,2,0,1,\"law, one\",,\n10,0.5,0,1,\"law, one\",,\n");
+  series[0].xy = &narrow;
+  expect_refused(mms_picture_chart(in_folder("bars.png"), &chart, 1, series, NULL, 2, &error), MMS_ERR_INTERNAL, &error,
+                 "columns");
+}
+
 /* Names that gnuplot or a shell would take for commands, and labels full of its syntax. */
 static void names_and_labels_are_only_text(void **state) {
   (void)state;
@@ -178,6 +202,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_format_is_drawn, make_folder, remove_folder),
       cmocka_unit_test_setup_teardown(numbers_are_kept_beside_the_picture, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(error_bars, make_folder, remove_folder),
       cmocka_unit_test_setup_teardown(names_and_labels_are_only_text, make_folder, remove_folder),
       cmocka_unit_test_setup_teardown(nothing_to_draw_still_gives_a_picture, make_folder, remove_folder),
       cmocka_unit_test_setup_teardown(impossible_charts_are_refused, make_folder, remove_folder),
