@@ -6,7 +6,7 @@ MMSOLD_PACKAGES=(
   build-essential cmake ninja-build pkg-config
   libopenmpi-dev openmpi-bin
   libhdf5-openmpi-dev hdf5-tools
-  libopenblas-dev liblapacke-dev
+  libscalapack-openmpi-dev libopenblas-dev liblapacke-dev
   libyaml-dev libpng-dev zlib1g-dev librandom123-dev
   gnuplot-nox dataset-fashion-mnist
 )

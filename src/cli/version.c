@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "mmsold/field/field.h"
 #include "mmsold/linalg/dense.h"
+#include "mmsold/linalg/distributed.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/picture/picture.h"
 #include "mmsold/store/arrays.h"
@@ -27,6 +28,7 @@ mms_status mms_command_version(mms_cli *cli, int argc, char **argv, mms_error *e
   printf("MPI      %s\n", mpi);
   printf("HDF5     %s\n", mms_h5_library_version());
   printf("BLAS     %s\n", mms_dense_library());
+  printf("linalg   %s\n", mms_distributed_library());
   printf("libyaml  %s\n", yaml_get_version_string());
   printf("libpng   %s\n", mms_picture_libpng());
   printf("zlib     %s\n", mms_idx_zlib());

@@ -53,6 +53,7 @@ check_libraries() {
   outside "$tree" 'hdf5[a-z_]*\.h|H5[A-Za-z]*\.h' 'store'
   outside "$tree" 'cblas\.h|openblas/[a-z]*\.h' 'linalg|field'
   outside "$tree" 'lapacke?\.h' 'linalg'
+  outside "$tree" 'linalg/scalapack\.h' 'linalg'
   outside "$tree" 'png\.h' 'picture'
   outside "$tree" 'zlib\.h' 'store'
   outside "$tree" 'yaml\.h' 'cli'

@@ -112,7 +112,7 @@ house_expect_clean check_commands "$MMSOLD_SOURCE"
 # Each package of the list that owns something above is missed when it is left out.
 without() { printf '%s\n' "${everything[@]}" | grep -vxF "$1"; }
 check_without() { local rest; mapfile -t rest < <(without "$1"); check_build "${rest[@]}"; }
-for package in libpng-dev libyaml-dev librandom123-dev libcmocka-dev liblapacke-dev; do
+for package in libpng-dev libyaml-dev librandom123-dev libcmocka-dev liblapacke-dev libscalapack-openmpi-dev; do
   used_files "$MMSOLD_BUILD" | check_owners base-files | grep -q " $package " || continue # its part is not built here
   house_expect_fires check_without "$package" "$package"
 done

@@ -32,7 +32,7 @@ fi
 "$mmsold" --version > version.txt
 "$mmsold" version > version2.txt
 cmp version.txt version2.txt || fail "version and --version differ"
-for word in '^mmsold [0-9]' 'commit' '^kernels ' '^MPI  *Open MPI' '^HDF5  *1\.' '^BLAS  *OpenBLAS' '^libyaml  *0\.'; do
+for word in '^mmsold [0-9]' 'commit' '^kernels ' '^MPI  *Open MPI' '^HDF5  *1\.' '^BLAS  *OpenBLAS' '^linalg  *ScaLAPACK [0-9]' '^libyaml  *0\.'; do
   grep -Eq "$word" version.txt || fail "--version does not say $word"
 done
 
