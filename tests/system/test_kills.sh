@@ -23,13 +23,13 @@ same_as_whole() {
 }
 
 # The ranks of a launcher, by its process id.
-ranks_of() { pgrep -P "$1" -f output.directory=out || true; }
+ranks_of() { pgrep -P "$1" -f output.directory=killed-out || true; }
 
 done_kills=0 one_rank=0 writing=0 finished=0 resumed=0
 while [ $done_kills -lt "$kills" ] || [ $resumed -eq 0 ]; do
   [ $done_kills -lt $((kills + 50)) ] || fail "no run came as far as a checkpoint in $done_kills kills"
   ranks=$((RANDOM % 3 + 2))
-  mpirun --oversubscribe -n $ranks "$MMSOLD_PROGRAM" run c.yaml --output.directory=out > log 2>&1 &
+  mpirun --oversubscribe -n $ranks "$MMSOLD_PROGRAM" run c.yaml --output.directory=killed-out > log 2>&1 &
   job=$!
   way=$((RANDOM % 3))
   for attempt in $(seq 200); do grep -q '^particles' log && break; sleep 0.02; done
@@ -58,19 +58,19 @@ while [ $done_kills -lt "$kills" ] || [ $resumed -eq 0 ]; do
   if [ $way -eq 0 ] && [ $code -ne 0 ]; then
     grep -q 'mpirun noticed\|signal 9' log || { cat log; fail "a rank was killed and nobody said so"; }
   fi
-  for attempt in $(seq 100); do [ -z "$(pgrep -f output.directory=out)" ] && break; sleep 0.02; done
-  [ -z "$(find out -name '*.partial' 2> /dev/null)" ] || writing=$((writing + 1))
+  for attempt in $(seq 100); do [ -z "$(pgrep -f output.directory=killed-out)" ] && break; sleep 0.02; done
+  [ -z "$(find killed-out -name '*.partial' 2> /dev/null)" ] || writing=$((writing + 1))
   ! grep -q '^resumed' log || resumed=$((resumed + 1))
   if grep -q 'damaged\|error' log; then cat log; fail "a killed run left something damaged"; fi
-  if [ -e out/samples.h5 ]; then
-    same_as_whole out
-    rm -rf out
+  if [ -e killed-out/samples.h5 ]; then
+    same_as_whole killed-out
+    rm -rf killed-out
     finished=$((finished + 1))
   fi
 done
-code=0; run_ranks 3 run c.yaml --quiet --output.directory=out > log 2>&1 || { cat log; fail "not resumable after the kills"; }
-same_as_whole out
-[ -z "$(find out -name '*.partial')" ] || fail "a partial file of a killed run is left"
+code=0; run_ranks 3 run c.yaml --quiet --output.directory=killed-out > log 2>&1 || { cat log; fail "not resumable after the kills"; }
+same_as_whole killed-out
+[ -z "$(find killed-out -name '*.partial')" ] || fail "a partial file of a killed run is left"
 
 # USR1: a checkpoint, and the run goes on; --max-hours: an orderly stop before the limit
 "$MMSOLD_PROGRAM" run c.yaml --verbose --output.directory=signalled --output.checkpoint_minutes=0 > log 2>&1 &
