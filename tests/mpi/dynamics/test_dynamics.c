@@ -1,25 +1,14 @@
 /* Law 1 and truth v: the same bits at any number of ranks, more ranks than blocks too; errors alike. */
-#include "support.h"
-
-#include "mmsold/dynamics/dynamics.h"
-#include "mmsold/random/random.h"
-#include <stdlib.h>
+#include "dynamics_support.h"
+#include "team_support.h"
 
 enum { N = 50, D = 20 };
 static double points[N * D];
-static mms_team *team;
 
-static mms_training clusters(void) {
-  for (int i = 0; i < N; i++) {
-    mms_random_normals((mms_random_key){.seed = 31, .stream = MMS_STREAM_TEST, .item = (uint64_t)i}, 0, D,
-                       points + i * D);
-    for (int k = 0; k < D; k++)
-      points[i * D + k] = 0.3 * points[i * D + k] + (double)((i + k) % 3) + 0.5 * points[i * D];
-  }
-  return (mms_training){.count = N, .dim = D, .points = points};
-}
+static mms_training clusters(void) { return clusters_in(points, N, D, 31); }
 
-static mms_dynamics *begin(const mms_team *over, const mms_training *training, int64_t particles, mms_scheme scheme) {
+static mms_dynamics *begin_with(const mms_team *over, const mms_training *training, int64_t particles,
+                                mms_scheme scheme) {
   mms_dynamics_context context = {
       .team = over,
       .training = training,
@@ -27,32 +16,21 @@ static mms_dynamics *begin(const mms_team *over, const mms_training *training, i
       .sampler = {.particles = particles, .step_size_auto = true, .seed = 9, .scheme = scheme}};
   context.score.sharing = (mms_sharing)(scheme % 3);
   context.sampler.retraction = scheme == MMS_SCHEME_EM ? MMS_RETRACTION_POLAR : MMS_RETRACTION_QR;
-  mms_dynamics *dynamics = NULL;
-  mms_error error = mms_error_none();
-  expect_ok(mms_dynamics_create(&dynamics, &context, &error), &error);
-  expect_ok(mms_dynamics_start(dynamics, &error), &error);
-  return dynamics;
+  return begin(&context);
 }
 
 /* Every rank also makes the whole run alone and compares its own rows with it. */
 static void same_bits_as_alone(void **state) {
   (void)state;
   mms_training training = clusters();
-  mms_error error = mms_error_none();
   const int64_t counts[] = {205, 49, 21}; /* 13, 4 and 2 blocks, the last ones short */
   for (int c = 0; c < 3; c++)
     for (int scheme = 0; scheme < 4; scheme++) {
-      mms_dynamics *together = begin(team, &training, counts[c], (mms_scheme)scheme);
-      mms_dynamics *alone = begin(NULL, &training, counts[c], (mms_scheme)scheme);
-      mms_step_report report, report_alone;
+      mms_dynamics *together = begin_with(team, &training, counts[c], (mms_scheme)scheme);
+      mms_dynamics *alone = begin_with(NULL, &training, counts[c], (mms_scheme)scheme);
       for (int step = 0; step < 20; step++) {
         mms_step_request request = {.stop = step == 3 && mms_team_rank(team) == mms_team_size(team) - 1};
-        expect_ok(mms_dynamics_step(together, &request, &report, &error), &error);
-        expect_ok(mms_dynamics_step(alone, &(mms_step_request){0}, &report_alone, &error), &error);
-        assert_int_equal(report.stop, step == 3);
-        expect_near(report.mean_potential, report_alone.mean_potential, 0.0);
-        expect_near(report.drift, report_alone.drift, 0.0);
-        expect_near(report.covariance_defect, report_alone.covariance_defect, 0.0);
+        assert_int_equal(step_alike(together, &request, alone).stop, step == 3);
       }
       const mms_ensemble *mine = mms_dynamics_ensemble(together), *whole = mms_dynamics_ensemble(alone);
       assert_int_equal(whole->blocks.n_local, counts[c]);
@@ -66,23 +44,11 @@ static void same_bits_as_alone(void **state) {
     }
 }
 
-/* The message every rank holds is the lowest rank's. */
-static void expect_same_message(const mms_error *error) {
-  mms_error first = *error;
-  mms_team_broadcast(team, &first, sizeof first, 0);
-  assert_int_equal(first.status, error->status);
-  assert_string_equal(first.message, error->message);
-}
-
 static void broken_particle_is_named_alike_on_all_ranks(void **state) {
   (void)state;
   mms_training training = clusters();
-  mms_dynamics *dynamics = begin(team, &training, 200, MMS_SCHEME_LM);
-  mms_ensemble *ensemble = mms_dynamics_ensemble(dynamics);
-  for (int64_t p = 77; p < 200; p += 60) { /* 77, 137 and 197: on several ranks */
-    int64_t local = p - ensemble->blocks.first_row;
-    if (local >= 0 && local < ensemble->blocks.n_local) ensemble->y[local * D + 2] = NAN;
-  }
+  mms_dynamics *dynamics = begin_with(team, &training, 200, MMS_SCHEME_LM);
+  break_particles(mms_dynamics_ensemble(dynamics), 77, 60); /* 77, 137 and 197: on several ranks */
   mms_step_report report;
   mms_error error = mms_error_none();
   expect_refused(mms_dynamics_step(dynamics, &(mms_step_request){0}, &report, &error), MMS_ERR_NUMERIC, &error,
@@ -102,11 +68,9 @@ static void blown_up_step_is_refused_alike(void **state) {
                                   .training = &training,
                                   .score = {.bandwidth = 0.3, .backend = MMS_BACKEND_REFERENCE},
                                   .sampler = {.particles = 100, .step_size = 1e9, .seed = 9}};
-  mms_dynamics *dynamics = NULL;
+  mms_dynamics *dynamics = begin(&context);
   mms_step_report report;
   mms_error error = mms_error_none();
-  expect_ok(mms_dynamics_create(&dynamics, &context, &error), &error);
-  expect_ok(mms_dynamics_start(dynamics, &error), &error);
   double mean, covariance;
   expect_refused(mms_dynamics_step(dynamics, &(mms_step_request){0}, &report, &error), MMS_ERR_NUMERIC, &error,
                  "times the stability bound");
@@ -125,16 +89,11 @@ static void blown_up_step_is_refused_alike(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(same_bits_as_alone),
       cmocka_unit_test(broken_particle_is_named_alike_on_all_ranks),
       cmocka_unit_test(blown_up_step_is_refused_alike),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed != 0) mms_world_abort(1); /* the others may wait for this rank */
-  mms_team_free(&team);
-  mms_world_end();
-  return 0;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

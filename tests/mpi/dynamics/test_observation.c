@@ -1,18 +1,12 @@
 /* What a step sees for the trace: chunk averages, the step's two parts and the nearest training points are those that a
  * plain loop finds, the same bits at any number of ranks, and the step itself is not touched by being looked at. */
-#include "support.h"
-
-#include "mmsold/dynamics/dynamics.h"
-#include <stdlib.h>
+#include "dynamics_support.h"
+#include "team_support.h"
 
 enum { N = 60, D = 3, P = 300, STEPS = 12 };
 static double points[N * D];
-static mms_team *team;
 
-static mms_training cloud(void) {
-  for (int i = 0; i < N * D; i++) points[i] = sin(1.1 * i) * (1.0 + i % D) + (double)(i / D % 3);
-  return (mms_training){.count = N, .dim = D, .points = points};
-}
+static mms_training cloud(void) { return heaps_in(points, N, D); }
 
 static const struct {
   mms_method method;
@@ -23,7 +17,7 @@ static const struct {
             {MMS_METHOD_LANGEVIN, MMS_SCHEME_LM, MMS_BACKEND_REFERENCE}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
-static mms_dynamics *begin(const mms_team *over, const mms_training *training, int64_t particles, int way) {
+static mms_dynamics *begin_way(const mms_team *over, const mms_training *training, int64_t particles, int way) {
   const mms_dynamics_context context = {
       .team = over,
       .training = training,
@@ -34,11 +28,7 @@ static mms_dynamics *begin(const mms_team *over, const mms_training *training, i
                   .steps = STEPS,
                   .step_size_auto = true,
                   .seed = 9}};
-  mms_dynamics *dynamics = NULL;
-  mms_error error = mms_error_none();
-  expect_ok(mms_dynamics_create(&dynamics, &context, &error), &error);
-  expect_ok(mms_dynamics_start(dynamics, &error), &error);
-  return dynamics;
+  return begin(&context);
 }
 
 static void same_bits_at_any_number_of_ranks(void **state) {
@@ -46,8 +36,8 @@ static void same_bits_at_any_number_of_ranks(void **state) {
   mms_training training = cloud();
   mms_error error = mms_error_none();
   for (int way = 0; way < WAYS; way++) {
-    mms_dynamics *together = begin(team, &training, P, way), *alone = begin(NULL, &training, P, way);
-    mms_dynamics *unseen = begin(NULL, &training, P, way);
+    mms_dynamics *together = begin_way(team, &training, P, way), *alone = begin_way(NULL, &training, P, way);
+    mms_dynamics *unseen = begin_way(NULL, &training, P, way);
     mms_step_report a, b;
     for (int step = 0; step < STEPS; step++) {
       const mms_step_request look = {.observe = step % 3 == 0};
@@ -93,11 +83,10 @@ static void what_is_seen_is_what_is_there(void **state) {
   mms_training training = cloud();
   mms_error error = mms_error_none();
   for (int way = 0; way < WAYS; way++) {
-    mms_dynamics *dynamics = begin(NULL, &training, P, way); /* alone: all of Y is here */
+    mms_dynamics *dynamics = begin_way(NULL, &training, P, way); /* alone: all of Y is here */
     const mms_ensemble *ensemble = mms_dynamics_ensemble(dynamics);
     mms_step_report report;
-    for (int step = 0; step < 3; step++)
-      expect_ok(mms_dynamics_step(dynamics, &(mms_step_request){0}, &report, &error), &error);
+    walk(dynamics, 3);
     double before[P * D], distances[P];
     memcpy(before, ensemble->y, sizeof before);
     expect_ok(mms_dynamics_step(dynamics, &(mms_step_request){.observe = true}, &report, &error), &error);
@@ -146,10 +135,8 @@ static void the_ratio_has_its_closed_form(void **state) {
         .training = &training,
         .score = {.bandwidth = 0.5},
         .sampler = {.scheme = MMS_SCHEME_EM, .particles = 4000, .steps = 1, .step_size = i == 0 ? 0.5 : 0.02}};
-    mms_dynamics *dynamics = NULL;
+    mms_dynamics *dynamics = begin(&context);
     mms_step_report report;
-    expect_ok(mms_dynamics_create(&dynamics, &context, &error), &error);
-    expect_ok(mms_dynamics_start(dynamics, &error), &error);
     expect_ok(mms_dynamics_step(dynamics, &(mms_step_request){.observe = true}, &report, &error), &error);
     /* the noise's own mean square has a standard error of √(2/8000) */
     expect_near(report.observation.step_ratio / sqrt(0.5 * context.sampler.step_size), 1, 5 * 0.5 * sqrt(2.0 / 8000));
@@ -163,7 +150,7 @@ static void few_blocks_and_copies(void **state) {
   (void)state;
   mms_training training = cloud();
   mms_error error = mms_error_none();
-  mms_dynamics *dynamics = begin(NULL, &training, 20, 2);
+  mms_dynamics *dynamics = begin_way(NULL, &training, 20, 2);
   mms_step_report report;
   const mms_target *target = mms_dynamics_target(dynamics);
   for (int p = 0; p < 20; p++)
@@ -177,17 +164,12 @@ static void few_blocks_and_copies(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(same_bits_at_any_number_of_ranks),
       cmocka_unit_test(what_is_seen_is_what_is_there),
       cmocka_unit_test(the_ratio_has_its_closed_form),
       cmocka_unit_test(few_blocks_and_copies),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed != 0) mms_world_abort(1); /* the others may wait for this rank */
-  mms_team_free(&team);
-  mms_world_end();
-  return 0;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,11 +1,10 @@
 /* The tilt over a team: the bits of one process alone (law 1), and failures all ranks agree on. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/ensemble/tilt.h"
 #include "mmsold/random/random.h"
 #include <stdlib.h>
 
-static mms_team *team;
 enum { MOST_N = 300, MOST_D = 12 };
 static double points[MOST_N * MOST_D], gradients[MOST_N * MOST_D];
 
@@ -59,14 +58,10 @@ static void a_bad_gradient_on_one_rank_is_refused_by_all(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(same_bits_at_any_rank_count),
       cmocka_unit_test(a_bad_gradient_on_one_rank_is_refused_by_all),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

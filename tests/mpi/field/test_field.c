@@ -1,8 +1,7 @@
 /* Law 1 for the field: a block's result is the same bits whichever rank computes it, and the screen's copy is one per
  * node. Every rank evaluates every block here; ranks with other work must come out alike. */
+#include "team_support.h"
 #include "unit/field/field_support.h"
-
-static mms_team *team;
 
 static void same_bits_with(mms_backend backend) {
   mms_error error = mms_error_none();
@@ -53,14 +52,10 @@ static void refused_together(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(same_bits_on_every_rank),
       cmocka_unit_test(refused_together),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

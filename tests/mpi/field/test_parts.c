@@ -1,12 +1,12 @@
 /* Truth (h): a partitioned training set gives the bits of a replicated one, moments, starts and every field of dense
  * and neighbours; each rank holds its share; what cannot be done is refused by all. */
+#include "team_support.h"
 #include "unit/field/field_support.h"
 
 #include "mmsold/ensemble/ensemble.h"
 #include "mmsold/store/arrays.h"
 #include <unistd.h>
 
-static mms_team *team;
 static char file[64];
 
 /* Rank 0 writes n x d points; all read them, once replicated and once in parts. */
@@ -201,18 +201,12 @@ static void refusals(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
-  int64_t id = (int64_t)getpid();
-  mms_team_broadcast(team, &id, sizeof id, 0);
-  snprintf(file, sizeof file, "parts-%lld.npy", (long long)id);
+  if (!team_begin(&argc, &argv)) return 1;
+  snprintf(file, sizeof file, "parts-%lld.npy", team_run_number());
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_rows_come_by),        cmocka_unit_test(moments_and_starts_are_the_same),
       cmocka_unit_test(dense_is_the_same),       cmocka_unit_test(many_draws_are_the_same),
       cmocka_unit_test(neighbours_are_the_same), cmocka_unit_test(refusals),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

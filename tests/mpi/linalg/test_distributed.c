@@ -1,12 +1,10 @@
 /* Distributed matrices against the replicated algebra on the same numbers, whatever the grid and its blocks. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/linalg/dense.h"
 #include "mmsold/linalg/distributed.h"
 #include "mmsold/random/random.h"
 #include <stdlib.h>
-
-static mms_team *team;
 
 /* Orders and blocks: one entry, fewer blocks than ranks, blocks that do not divide, and panels that do not. */
 static const int64_t ORDERS[][2] = {{1, 0}, {37, 8}, {37, 64}, {96, 7}, {150, 0}};
@@ -307,8 +305,7 @@ static void parts_of_a_team_work_side_by_side(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(parts_are_all_of_a_matrix),
       cmocka_unit_test(sums_over_ranks_are_those_of_all_rows),
@@ -318,8 +315,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(bad_matrices_are_refused_by_all_ranks),
       cmocka_unit_test(parts_of_a_team_work_side_by_side),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failed;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,5 +1,5 @@
 /* Exact sums: the same bits however the addends are split over ranks and ordered, and the right ones. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/parallel/blocks.h"
 #include "mmsold/parallel/exact_sum.h"
@@ -7,8 +7,6 @@
 #include <stdlib.h>
 
 enum { LENGTH = 40, ADDENDS = 203 };
-
-static mms_team *team;
 
 /* Row a of the addends: all magnitudes from 2^-80 to 2^47, both signs, some that cancel, some zero. */
 static void make_row(int64_t a, double *row) {
@@ -148,14 +146,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(order_and_split_do_not_matter),
       cmocka_unit_test(what_does_not_fit_is_counted),
   };
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) {
-    fprintf(stderr, "%s\n", error.message);
-    return 1;
-  }
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed != 0) mms_world_abort(1);
-  mms_team_free(&team);
-  mms_world_end();
-  return 0;
+  if (!team_begin(&argc, &argv)) return 1;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,5 +1,5 @@
 /* The team: agreement on errors, plain collectives, nodes, shared memory. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/parallel/blocks.h"
@@ -7,17 +7,10 @@
 #include "parallel/team_mpi.h"
 #include <stdlib.h>
 
-static mms_team *team;
-
 /* The same status and the same message on every rank, compared with rank 0's. */
 static void expect_same_everywhere(mms_status status, const mms_error *error) {
-  mms_error first = *error;
-  mms_status first_status = status;
-  mms_team_broadcast(team, &first, sizeof first, 0);
-  mms_team_broadcast(team, &first_status, sizeof first_status, 0);
-  assert_int_equal(status, first_status);
-  assert_int_equal(error->status, first.status);
-  assert_string_equal(error->message, first.message);
+  expect_same_bytes(&status, sizeof status);
+  expect_same_message(error);
 }
 
 static void all_well(void **state) {
@@ -292,14 +285,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(begun_once),
       cmocka_unit_test(parts),
   };
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) {
-    fprintf(stderr, "%s\n", error.message);
-    return 1;
-  }
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed != 0) mms_world_abort(1);
-  mms_team_free(&team);
-  mms_world_end();
-  return 0;
+  if (!team_begin(&argc, &argv)) return 1;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

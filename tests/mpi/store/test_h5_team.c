@@ -1,12 +1,11 @@
 /* HDF5 files of a team: rows of all ranks land in their place, whoever has none; failures are agreed on. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/store/h5.h"
 #include <stdlib.h>
 #include <unistd.h>
 
-static mms_team *team;
 static char path[64], partial[80];
 
 enum { COLS = 37 };
@@ -135,10 +134,7 @@ static void a_stale_partial_file_is_replaced(void **state) {
 /* Every rank has the same status and, but for who speaks, the same words. */
 static void expect_same_refusal(mms_status status, mms_error *error, mms_status wanted, const char *part) {
   expect_refused(status, wanted, error, part);
-  char first[MMS_MESSAGE_SIZE];
-  memcpy(first, error->message, sizeof first);
-  mms_team_broadcast(team, first, sizeof first, 0);
-  assert_string_equal(first, error->message);
+  expect_same_message(error);
 }
 
 static void refusals_are_agreed_on(void **state) {
@@ -211,9 +207,7 @@ static int tear_down(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  alarm(120); /* a test that fails on one rank only must not leave the others waiting */
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_of_all_ranks_land_in_their_place),
       cmocka_unit_test(ranks_without_rows_take_part),
@@ -222,8 +216,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(refusals_are_agreed_on),
       cmocka_unit_test(damage_met_by_one_rank_is_agreed_on),
   };
-  int failed = cmocka_run_group_tests(tests, set_up, tear_down);
-  mms_team_free(&team);
-  mms_world_end();
-  return failed;
+  return team_end(cmocka_run_group_tests(tests, set_up, tear_down));
 }

@@ -1,6 +1,6 @@
 /* The field at given points: brute force, quadrature, standard errors that are true, and the same bits whatever the
  * number of ranks. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/random/random.h"
@@ -10,18 +10,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static mms_team *team;
 static char training_file[64], points_file[64], wide_file[64], output[64], alone[64];
 
 /* The names, with this run's process number in them, are the same on all ranks. */
 static void name_files(void) {
-  int64_t id = (int64_t)getpid();
-  mms_team_broadcast(team, &id, sizeof id, 0);
-  snprintf(training_file, sizeof training_file, "evaluate-%lld-training.npy", (long long)id);
-  snprintf(points_file, sizeof points_file, "evaluate-%lld-points.npy", (long long)id);
-  snprintf(wide_file, sizeof wide_file, "evaluate-%lld-wide.npy", (long long)id);
-  snprintf(output, sizeof output, "evaluate-%lld.h5", (long long)id);
-  snprintf(alone, sizeof alone, "evaluate-%lld-alone-%d.h5", (long long)id, mms_team_rank(team));
+  const long long id = team_run_number();
+  snprintf(training_file, sizeof training_file, "evaluate-%lld-training.npy", id);
+  snprintf(points_file, sizeof points_file, "evaluate-%lld-points.npy", id);
+  snprintf(wide_file, sizeof wide_file, "evaluate-%lld-wide.npy", id);
+  snprintf(output, sizeof output, "evaluate-%lld.h5", id);
+  snprintf(alone, sizeof alone, "evaluate-%lld-alone-%d.h5", id, mms_team_rank(team));
 }
 
 static mms_matrix normals(int64_t rows, int64_t cols, uint64_t item, double scale) {
@@ -274,16 +272,12 @@ static void wrong_requests_are_refused_by_all(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   name_files();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(exact_field_is_its_definition),       cmocka_unit_test(standard_errors_are_true),
       cmocka_unit_test(estimates_are_averaged_over_repeats), cmocka_unit_test(same_bits_at_any_rank_count),
       cmocka_unit_test(a_single_pair_has_no_standard_error), cmocka_unit_test(wrong_requests_are_refused_by_all),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,6 +1,6 @@
 /* The training set on all ranks: the same points, transform and words everywhere; failures are agreed on; what
  * `prepare` stores comes back to the bit. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/store/arrays.h"
@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static mms_team *team;
 static char npy[64], prepared[64];
 
 enum { N = 300, D = 8 };
@@ -31,21 +30,12 @@ static mms_training_options options_for(const char *source) {
   return (mms_training_options){.source = source, .count = 200, .seed = 9, .label = -1, .whiten = MMS_WHITEN_NONE};
 }
 
-/* `mine` holds the same bytes as rank 0's. */
-static void expect_same(const void *mine, size_t bytes) {
-  void *first = malloc(bytes + 1);
-  memcpy(first, mine, bytes);
-  mms_team_broadcast(team, first, bytes, 0);
-  assert_memory_equal(first, mine, bytes);
-  free(first);
-}
-
 static void expect_same_refusal(const mms_training_options *options, const char *part) {
   mms_error error = mms_error_none();
   mms_training training;
   mms_status status = mms_training_create(&training, team, options, &error);
   expect_refused(status, MMS_ERR_INPUT, &error, part);
-  expect_same(error.message, sizeof error.message);
+  expect_same_bytes(error.message, sizeof error.message);
   assert_null(training.points);
   assert_null(training.memory);
   assert_null(training.description);
@@ -62,11 +52,11 @@ static void all_ranks_hold_the_same(void **state) {
   options.whiten_top = 2;
   expect_ok(mms_training_create(&training, team, &options, &error), &error);
   assert_true(training.count == 200 && training.dim == 5 && training.transform.data_dim == D);
-  expect_same(training.points, 200 * 5 * sizeof(double));
-  expect_same(training.transform.offset.data, D * sizeof(double));
-  expect_same(training.transform.encode.data, D * 5 * sizeof(double));
-  expect_same(training.transform.decode.data, D * 5 * sizeof(double));
-  expect_same(&training.checksum, sizeof training.checksum);
+  expect_same_bytes(training.points, 200 * 5 * sizeof(double));
+  expect_same_bytes(training.transform.offset.data, D * sizeof(double));
+  expect_same_bytes(training.transform.encode.data, D * 5 * sizeof(double));
+  expect_same_bytes(training.transform.decode.data, D * 5 * sizeof(double));
+  expect_same_bytes(&training.checksum, sizeof training.checksum);
   assert_non_null(
       strstr(training.description, "300 rows, 200 kept; PCA to 5 components; whitening (cap) of the top 2"));
   /* The points are the selected rows, encoded. */
@@ -89,7 +79,7 @@ static void generators_need_no_file(void **state) {
   mms_training_options options = options_for("checkerboard");
   expect_ok(mms_training_create(&training, team, &options, &error), &error);
   assert_true(training.count == 200 && training.dim == 2 && training.transform.identity);
-  expect_same(training.points, 400 * sizeof(double));
+  expect_same_bytes(training.points, 400 * sizeof(double));
   assert_non_null(strstr(training.description, "200 points thinned from 2000 draws"));
   mms_training_free(&training);
 }
@@ -233,9 +223,7 @@ static int tear_down(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  alarm(120); /* a test that fails on one rank only must not leave the others waiting */
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_ranks_hold_the_same),
       cmocka_unit_test(generators_need_no_file),
@@ -244,8 +232,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(a_changed_prepared_file_is_refused),
       cmocka_unit_test(refusals_are_the_same_on_all_ranks),
   };
-  int failed = cmocka_run_group_tests(tests, set_up, tear_down);
-  mms_team_free(&team);
-  mms_world_end();
-  return failed;
+  return team_end(cmocka_run_group_tests(tests, set_up, tear_down));
 }

@@ -1,37 +1,12 @@
 /* The closed-form flow: straight lines (t), landing on training points (u), one step against plain loops, resume (v).
  */
-#include "support.h"
-
-#include "mmsold/dynamics/dynamics.h"
-#include "mmsold/random/random.h"
-#include <stdlib.h>
+#include "dynamics_support.h"
 
 static mms_dynamics_context setting(const mms_training *training, int64_t particles, int64_t steps) {
   return (mms_dynamics_context){
       .training = training,
       .score = {.bandwidth = 0.1},
       .sampler = {.method = MMS_METHOD_CFDM, .particles = particles, .steps = steps, .seed = 11}};
-}
-
-static mms_dynamics *begin(const mms_dynamics_context *context) {
-  mms_dynamics *dynamics = NULL;
-  mms_error error = mms_error_none();
-  expect_ok(mms_dynamics_create(&dynamics, context, &error), &error);
-  expect_ok(mms_dynamics_start(dynamics, &error), &error);
-  return dynamics;
-}
-
-static mms_step_report walk(mms_dynamics *dynamics, int64_t steps) {
-  mms_step_report report = {0};
-  mms_error error = mms_error_none();
-  for (int64_t i = 0; i < steps; i++)
-    expect_ok(mms_dynamics_step(dynamics, &(mms_step_request){0}, &report, &error), &error);
-  return report;
-}
-
-static void positions(mms_dynamics *dynamics, double *z) {
-  const mms_ensemble *ensemble = mms_dynamics_ensemble(dynamics);
-  mms_target_positions(mms_dynamics_target(dynamics), ensemble->blocks.n_local, ensemble->y, z);
 }
 
 /* Truth t: with one training point x every Euler step lies on the line z(t) = x + (z_0 − x)(1−t)/(1−1/T), and the last

@@ -1,46 +1,17 @@
 /* Whole steps: exact moments (i), resume (v), one Gaussian (l), the exponential scheme far above the
  * bound (w1), and what is refused. */
-#include "support.h"
-
-#include "mmsold/dynamics/dynamics.h"
-#include "mmsold/random/random.h"
-#include <stdlib.h>
+#include "dynamics_support.h"
 
 enum { N = 60, MOST_D = 20 };
 static double points[N * MOST_D];
 
-/* Clusters with correlated columns. */
-static mms_training clusters(int64_t d) {
-  for (int64_t i = 0; i < N; i++) {
-    mms_random_normals((mms_random_key){.seed = 21, .stream = MMS_STREAM_TEST, .item = (uint64_t)i}, 0, d,
-                       points + i * d);
-    for (int64_t k = 0; k < d; k++)
-      points[i * d + k] = 0.3 * points[i * d + k] + (double)((i + k) % 3) + 0.5 * points[i * d];
-  }
-  return (mms_training){.count = N, .dim = d, .points = points};
-}
+static mms_training clusters(int64_t d) { return clusters_in(points, N, d, 21); }
 
 static mms_dynamics_context setting(const mms_training *training, int64_t particles) {
   return (mms_dynamics_context){
       .training = training,
       .score = {.bandwidth = 0.3, .smoothing = 0.2, .smoothing_samples = 4, .backend = MMS_BACKEND_REFERENCE},
       .sampler = {.particles = particles, .steps = 10, .step_size_auto = true, .seed = 4}};
-}
-
-static mms_dynamics *begin(const mms_dynamics_context *context) {
-  mms_dynamics *dynamics = NULL;
-  mms_error error = mms_error_none();
-  expect_ok(mms_dynamics_create(&dynamics, context, &error), &error);
-  expect_ok(mms_dynamics_start(dynamics, &error), &error);
-  return dynamics;
-}
-
-static mms_step_report walk(mms_dynamics *dynamics, int steps) {
-  mms_step_report report = {0};
-  mms_error error = mms_error_none();
-  for (int i = 0; i < steps; i++)
-    expect_ok(mms_dynamics_step(dynamics, &(mms_step_request){0}, &report, &error), &error);
-  return report;
 }
 
 /* Truth i through the whole machine, for every scheme and both retractions. */

@@ -1,10 +1,6 @@
 /* Kinetic Langevin dynamics: its splittings step by step and in law on a quadratic (o), one law with MM-SOLD and with
  * quadrature (r, n), where the tilt comes from, resume (v), and what is refused. */
-#include "support.h"
-
-#include "mmsold/dynamics/dynamics.h"
-#include "mmsold/random/random.h"
-#include <stdlib.h>
+#include "dynamics_support.h"
 
 static mms_dynamics_context setting(const mms_training *training, double bandwidth, int64_t particles) {
   return (mms_dynamics_context){.training = training,
@@ -16,27 +12,6 @@ static mms_dynamics_context setting(const mms_training *training, double bandwid
                                             .step_size_auto = true,
                                             .friction = 1.0,
                                             .seed = 5}};
-}
-
-static mms_dynamics *begin(const mms_dynamics_context *context) {
-  mms_dynamics *dynamics = NULL;
-  mms_error error = mms_error_none();
-  expect_ok(mms_dynamics_create(&dynamics, context, &error), &error);
-  expect_ok(mms_dynamics_start(dynamics, &error), &error);
-  return dynamics;
-}
-
-static mms_step_report walk(mms_dynamics *dynamics, int steps) {
-  mms_step_report report = {0};
-  mms_error error = mms_error_none();
-  for (int i = 0; i < steps; i++)
-    expect_ok(mms_dynamics_step(dynamics, &(mms_step_request){0}, &report, &error), &error);
-  return report;
-}
-
-static void positions(mms_dynamics *dynamics, double *z) {
-  const mms_ensemble *ensemble = mms_dynamics_ensemble(dynamics);
-  mms_target_positions(mms_dynamics_target(dynamics), ensemble->blocks.n_local, ensemble->y, z);
 }
 
 /* n = 1: V is (z−x)²/(2δ²), and averaged over that one point C = 0, so λ = 0 and Λ = I/δ²: E* is quadratic with ω² =

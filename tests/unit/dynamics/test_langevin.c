@@ -1,10 +1,6 @@
 /* Langevin dynamics without the constraint: one Gaussian exactly (w1), bias orders (o), what the constraint would have
  * held (p), resume (v), and what is said where it flies apart. */
-#include "support.h"
-
-#include "mmsold/dynamics/dynamics.h"
-#include "mmsold/random/random.h"
-#include <stdlib.h>
+#include "dynamics_support.h"
 
 static mms_dynamics_context setting(const mms_training *training, double bandwidth, int64_t particles) {
   return (mms_dynamics_context){
@@ -12,22 +8,6 @@ static mms_dynamics_context setting(const mms_training *training, double bandwid
       .score = {.bandwidth = bandwidth, .backend = MMS_BACKEND_REFERENCE},
       .sampler = {
           .method = MMS_METHOD_LANGEVIN, .particles = particles, .steps = 1000, .step_size_auto = true, .seed = 7}};
-}
-
-static mms_dynamics *begin(const mms_dynamics_context *context) {
-  mms_dynamics *dynamics = NULL;
-  mms_error error = mms_error_none();
-  expect_ok(mms_dynamics_create(&dynamics, context, &error), &error);
-  expect_ok(mms_dynamics_start(dynamics, &error), &error);
-  return dynamics;
-}
-
-static mms_step_report walk(mms_dynamics *dynamics, int steps) {
-  mms_step_report report = {0};
-  mms_error error = mms_error_none();
-  for (int i = 0; i < steps; i++)
-    expect_ok(mms_dynamics_step(dynamics, &(mms_step_request){0}, &report, &error), &error);
-  return report;
 }
 
 /* Truth w1: n = 1 has V = |y|²/2 in Y, and the exponential step is the exact transition of its Ornstein-Uhlenbeck

@@ -42,11 +42,11 @@ static inline double *queries_near(const mms_training *training, int64_t count, 
   return points;
 }
 
-static inline mms_field *field_make(const mms_team *team, const mms_training *training, mms_backend backend,
+static inline mms_field *field_make(const mms_team *over, const mms_training *training, mms_backend backend,
                                     int64_t max_rows, int64_t max_pairs) {
   mms_error error = mms_error_none();
   mms_field *field = NULL;
-  expect_ok(mms_field_create(&field, team, training, backend, max_rows, max_pairs, &error), &error);
+  expect_ok(mms_field_create(&field, over, training, backend, max_rows, max_pairs, &error), &error);
   return field;
 }
 

@@ -1,5 +1,6 @@
 /* Truth (c) where rows share their draws: the factored weights agree with the oracle wherever the rule lets them be
  * used, and they are used where it says. */
+#include "team_support.h"
 #include "unit/field/field_support.h"
 
 #include "field/backend.h"
@@ -7,7 +8,6 @@
 #include "field/tree.h"
 #include "field/tree_cloud.h"
 
-static mms_team *team;
 static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
 
 enum { ROWS = 40 };
@@ -120,15 +120,11 @@ static void rows_alone_and_after_others(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agrees_along_a_flow),
       cmocka_unit_test(kept_away_where_it_does_not_fit),
       cmocka_unit_test(rows_alone_and_after_others),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

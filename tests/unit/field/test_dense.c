@@ -1,10 +1,10 @@
 /* Truth (c): the dense backend agrees with the reference on every kind of data, at every width, with every set of
  * kernels. */
+#include "team_support.h"
 #include "unit/field/field_support.h"
 
 #include "field/kernels.h"
 
-static mms_team *team;
 static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
 
 /* How far two fields are apart: means absolutely, gradients as a share of the largest, log-masses relatively. */
@@ -222,8 +222,7 @@ static void the_screen_screens(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_dimension_and_width),
       cmocka_unit_test(every_cloud_and_extreme_width),
@@ -232,8 +231,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(the_screen_screens),
       cmocka_unit_test(single_precision_alone_is_not_enough),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

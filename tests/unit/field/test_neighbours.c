@@ -1,5 +1,6 @@
 /* The neighbours backend (truth g): nearest sets against brute force, the others uniform, both ways of drawing noise of
  * one law, exact where everything is taken, and right on the average. */
+#include "team_support.h"
 #include "unit/field/field_support.h"
 
 #include "field/nearest.h"
@@ -7,7 +8,6 @@
 #include "field/noise.h"
 #include "mmsold/base/sort.h"
 
-static mms_team *team;
 static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
 
 static mms_field *make(const mms_training *training, const mms_score_options *score, int64_t rows, int64_t pairs) {
@@ -363,8 +363,7 @@ static void refusals(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nearest_are_those_of_brute_force),
       cmocka_unit_test(ties_go_to_the_smaller_index),
@@ -376,8 +375,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(others_follow_the_noise),
       cmocka_unit_test(refusals),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,12 +1,12 @@
 /* Truths (c) and (d) for the tree: it agrees with the reference on every kind of data, and what it leaves out moves the
  * answer by no more than the certificate (ALGORITHMS 1, truncation). */
+#include "team_support.h"
 #include "unit/field/field_support.h"
 
 #include "field/backend.h"
 #include "field/kernels.h"
 #include "field/tree.h"
 
-static mms_team *team;
 static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
 
 typedef struct answer {
@@ -335,8 +335,7 @@ static void selection(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_size_and_width),
       cmocka_unit_test(every_kind_of_data),
@@ -350,8 +349,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(too_many_dimensions),
       cmocka_unit_test(selection),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,10 +1,10 @@
 /* What must hold of the field whatever computes it: truths (a), (b), (e), (f), the rules of noise, and what is refused.
  */
+#include "team_support.h"
 #include "unit/field/field_support.h"
 
 #include "field/noise.h"
 
-static mms_team *team;
 static const mms_backend BACKENDS[] = {MMS_BACKEND_REFERENCE, MMS_BACKEND_DENSE, MMS_BACKEND_TREE};
 
 /* One row at z: gradient [d], mean [d] (either may be NULL), and V. */
@@ -263,8 +263,7 @@ static void the_choice_is_told(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gradient_is_the_slope),
       cmocka_unit_test(one_point),
@@ -274,8 +273,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(refusals),
       cmocka_unit_test(the_choice_is_told),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,5 +1,5 @@
 /* HDF5 files of one process: what is written reads back; damage, cuts and wrong kinds are named. */
-#include "support.h"
+#include "file_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/store/h5.h"
@@ -8,21 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "h5-XXXXXX";
-static char path[256], partial[300];
+static char partial[300];
 
 static int set_up(void **state) {
   (void)state;
-  if (mkdtemp(folder) == NULL) return -1;
-  snprintf(path, sizeof path, "%s/a.h5", folder);
+  if (folder_make("a.h5") != 0) return -1;
   snprintf(partial, sizeof partial, "%s.partial", path);
   return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  unlink(path);
-  return rmdir(folder);
 }
 
 enum { ROWS = 3000, COLS = 50 };
@@ -365,5 +357,5 @@ int main(void) {
       cmocka_unit_test(every_cut_is_refused),
       cmocka_unit_test(other_files_are_refused),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

@@ -1,25 +1,14 @@
 /* HDF5 files that other programs wrote are read with care, or refused by what they hold. */
-#include "support.h"
+#include "file_support.h"
 
 #include "mmsold/store/h5.h"
 #include <hdf5.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static char folder[] = "h5-others-XXXXXX";
-static char path[256];
-
 static int set_up(void **state) {
   (void)state;
-  if (mkdtemp(folder) == NULL) return -1;
-  snprintf(path, sizeof path, "%s/a.h5", folder);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  unlink(path);
-  return rmdir(folder);
+  return folder_make("a.h5");
 }
 
 typedef struct lines {
@@ -213,5 +202,5 @@ int main(void) {
       cmocka_unit_test(groups_without_end_are_refused),
       cmocka_unit_test(an_attribute_larger_than_the_file_is_refused),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

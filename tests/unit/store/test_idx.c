@@ -1,32 +1,14 @@
 /* IDX files, plain and gzip: read as meant; cut, damaged or lying ones are refused. */
-#include "support.h"
+#include "file_support.h"
 
 #include "mmsold/store/arrays.h"
 #include <stdlib.h>
 #include <unistd.h>
 #include <zlib.h>
 
-static char folder[] = "idx-XXXXXX";
-static char path[256];
-
 static int set_up(void **state) {
   (void)state;
-  if (mkdtemp(folder) == NULL) return -1;
-  snprintf(path, sizeof path, "%s/a-idx-ubyte", folder);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  unlink(path);
-  return rmdir(folder);
-}
-
-static void put(const void *bytes, size_t count) {
-  FILE *stream = fopen(path, "wb");
-  assert_non_null(stream);
-  assert_int_equal(fwrite(bytes, 1, count, stream), count);
-  fclose(stream);
+  return folder_make("a-idx-ubyte");
 }
 
 static void put_gzip(const void *bytes, size_t count) {
@@ -176,5 +158,5 @@ int main(void) {
       cmocka_unit_test(lies_in_the_header_are_not_believed),
       cmocka_unit_test(other_files_are_refused),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

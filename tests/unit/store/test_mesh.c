@@ -1,35 +1,14 @@
 /* Mesh files: every form of OFF and PLY that is promised reads alike; cut, lying and damaged ones are refused with
  * their place. */
-#include "support.h"
+#include "file_support.h"
 
 #include "mmsold/store/mesh.h"
 #include <stdlib.h>
-#include <unistd.h>
-
-static char folder[] = "mesh-XXXXXX";
-static char path[256];
 
 static int set_up(void **state) {
   (void)state;
-  if (mkdtemp(folder) == NULL) return -1;
-  snprintf(path, sizeof path, "%s/a.mesh", folder);
-  return 0;
+  return folder_make("a.mesh");
 }
-
-static int tear_down(void **state) {
-  (void)state;
-  unlink(path);
-  return rmdir(folder);
-}
-
-static void put(const void *bytes, size_t count) {
-  FILE *stream = fopen(path, "wb");
-  assert_non_null(stream);
-  assert_int_equal(fwrite(bytes, 1, count, stream), count);
-  fclose(stream);
-}
-
-static void put_text(const char *text) { put(text, strlen(text)); }
 
 static void expect_refusal(const char *text, const char *part) {
   mms_error error = mms_error_none();
@@ -214,5 +193,5 @@ int main(void) {
       cmocka_unit_test(dented_faces_are_filled_or_refused),
       cmocka_unit_test(lies_and_damage_are_refused_with_their_place),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

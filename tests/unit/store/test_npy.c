@@ -1,32 +1,14 @@
 /* .npy files: every type, order and byte order reads as what was meant; what is wrong with a file is named. */
-#include "support.h"
+#include "file_support.h"
 
 #include "mmsold/store/arrays.h"
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "npy-XXXXXX";
-static char path[256];
-
 static int set_up(void **state) {
   (void)state;
-  if (mkdtemp(folder) == NULL) return -1;
-  snprintf(path, sizeof path, "%s/a.npy", folder);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  unlink(path);
-  return rmdir(folder);
-}
-
-static void put(const void *bytes, size_t count) {
-  FILE *stream = fopen(path, "wb");
-  assert_non_null(stream);
-  assert_int_equal(fwrite(bytes, 1, count, stream), count);
-  fclose(stream);
+  return folder_make("a.npy");
 }
 
 /* A .npy file of format `version` with this header text and these data; returns its size. */
@@ -222,5 +204,5 @@ int main(void) {
       cmocka_unit_test(other_files_are_refused),
       cmocka_unit_test(what_is_written_reads_back),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

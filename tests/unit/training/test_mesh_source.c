@@ -1,32 +1,13 @@
 /* A mesh as a training source: points uniform on its surface, by closed forms; the same for the same seed. */
-#include "support.h"
+#include "file_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/training/training.h"
 #include <stdlib.h>
-#include <unistd.h>
-
-static char folder[] = "surface-XXXXXX";
-static char path[256];
 
 static int set_up(void **state) {
   (void)state;
-  if (mkdtemp(folder) == NULL) return -1;
-  snprintf(path, sizeof path, "%s/a.off", folder);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  unlink(path);
-  return rmdir(folder);
-}
-
-static void put(const char *text) {
-  FILE *stream = fopen(path, "wb");
-  assert_non_null(stream);
-  assert_int_equal(fwrite(text, 1, strlen(text), stream), strlen(text));
-  fclose(stream);
+  return folder_make("a.off");
 }
 
 static mms_points drawn(int64_t count, uint64_t seed, mms_thin thin) {
@@ -46,7 +27,7 @@ static const char two_pieces[] = "OFF 9 4 0\n0 0 0\n3 0 0\n0 1 0\n10 0 0\n10.75 
 static void points_are_uniform_by_area(void **state) {
   (void)state;
   enum { N = 40000 };
-  put(two_pieces);
+  put_text(two_pieces);
   mms_points points = drawn(N, 7, MMS_THIN_DEFAULT);
   const double share = 1.5 / (1.5 + 0.5625);
   double on_triangle = 0, x = 0, y = 0, xx = 0, xy = 0;
@@ -76,7 +57,7 @@ static void points_are_uniform_by_area(void **state) {
 
 static void the_seed_says_which_points(void **state) {
   (void)state;
-  put(two_pieces);
+  put_text(two_pieces);
   mms_points a = drawn(50, 3, MMS_THIN_NONE), b = drawn(20, 3, MMS_THIN_NONE), c = drawn(20, 4, MMS_THIN_NONE);
   assert_memory_equal(a.values.data, b.values.data, 60 * sizeof(double)); /* row i depends on (seed, i) alone */
   assert_memory_not_equal(a.values.data, c.values.data, 60 * sizeof(double));
@@ -99,7 +80,7 @@ static void size_does_not_matter(void **state) {
                          "OFF 3 1 0\n0 0 0\n1e-300 0 0\n0 1e-300 0\n3 0 1 2\n"};
   const double sizes[] = {1e300, 1e-300};
   for (int i = 0; i < 2; i++) {
-    put(texts[i]);
+    put_text(texts[i]);
     mms_points points = drawn(1000, 0, MMS_THIN_NONE);
     double mean = 0;
     for (int j = 0; j < 1000; j++) mean += points.values.data[3 * j] / sizes[i] / 1000;
@@ -113,7 +94,7 @@ static void wrong_uses_are_refused(void **state) {
   mms_error error = mms_error_none();
   mms_points points;
   mms_training_options options = {.source = path, .label = -1};
-  put(two_pieces);
+  put_text(two_pieces);
   expect_refused(mms_points_select(&points, &options, &error), MMS_ERR_INPUT, &error, "the mesh");
   expect_refused(mms_points_read(&points, path, &error), MMS_ERR_INPUT, &error, "mmsold prepare");
   options.count = 5;
@@ -121,9 +102,9 @@ static void wrong_uses_are_refused(void **state) {
   options.label = 1;
   expect_refused(mms_points_select(&points, &options, &error), MMS_ERR_INPUT, &error, "have no labels");
   options.labels = NULL;
-  put("OFF 3 1 0\n1 1 1\n2 2 2\n3 3 3\n3 0 1 2\n");
+  put_text("OFF 3 1 0\n1 1 1\n2 2 2\n3 3 3\n3 0 1 2\n");
   expect_refused(mms_points_select(&points, &options, &error), MMS_ERR_INPUT, &error, "has an area");
-  put("OFF 1 1 0\n1 1 1\n3 0 0 0\n");
+  put_text("OFF 1 1 0\n1 1 1\n3 0 0 0\n");
   expect_refused(mms_points_select(&points, &options, &error), MMS_ERR_INPUT, &error, "has an area");
   unlink(path);
   expect_refused(mms_points_select(&points, &options, &error), MMS_ERR_INPUT, &error, "no such file");
@@ -136,5 +117,5 @@ int main(void) {
       cmocka_unit_test(size_does_not_matter),
       cmocka_unit_test(wrong_uses_are_refused),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, folder_remove);
 }
