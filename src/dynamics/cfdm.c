@@ -66,6 +66,7 @@ static void flow_describe(const mms_dynamics *dynamics, char *text, size_t size)
 const mms_method_table mms_method_cfdm = {
     .name = "cfdm",
     .size = sizeof(mms_dynamics),
+    .flow = true,
     .parts = true,
     .factor = flow_factor,
     .prepare = flow_prepare,

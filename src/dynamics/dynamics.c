@@ -128,6 +128,13 @@ static mms_status check_particles(const mms_dynamics_context *context, mms_error
   return mms_constraint_create(&refused, &blocks, context->training->dim, sampler->retraction, error);
 }
 
+/* A step of so many draws at the one bandwidth pays for lists by cells within a few dozen steps. Not by the number of
+ * steps: a longer run begins with the bits of a shorter one. */
+static bool lists_pay(const mms_dynamics *self) {
+  const int64_t least = 4096, draws = self->pairs > 0 ? 2 * self->pairs : 1;
+  return !self->method->flow && self->context.sampler.particles >= (least + draws - 1) / draws;
+}
+
 static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *context, mms_error *error) {
   const mms_method_table *method = find_method(context->sampler.method);
   const mms_score_options *score = &context->score;
@@ -153,6 +160,8 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
   if (status == MMS_OK)
     status = mms_field_create_for(&self->field, context->team, context->training, score, self->ensemble.blocks.size,
                                   self->pairs, error);
+  if (status == MMS_OK && lists_pay(self))
+    status = mms_field_prepare(self->field, score->bandwidth, score->smoothing, error);
   if (status == MMS_OK && mms_field_collective(self->field)) status = mms_method_ask_create(self, error);
   if (status == MMS_OK && method->settle != NULL) status = method->settle(self, error);
   return status;

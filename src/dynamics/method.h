@@ -50,6 +50,7 @@ typedef struct mms_method_table {
   size_t size;      /* of its state */
   bool constrained; /* moves on the moment manifold */
   bool velocities;  /* has velocities: their squares are reported */
+  bool flow;        /* asks at another bandwidth every step */
   bool parts;       /* works over a partitioned training set */
   unsigned schemes; /* bit s: takes mms_scheme s; 0: has no schemes */
   mms_factor (*factor)(const mms_sampler_options *sampler);

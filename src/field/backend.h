@@ -20,6 +20,8 @@ typedef struct mms_backend_table {
    * out: [count][d]; log_mass: [count], never NULL. */
   void (*evaluate)(void *state, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
                    mms_field_counters *counters);
+  /* Makes ready for many calls at this bandwidth, with smoothings up to this one; may be NULL. Local. */
+  mms_status (*prepare)(void *state, double bandwidth, double smoothing, mms_error *error);
   void (*free)(void *state); /* Collective */
   int64_t (*bytes)(const void *state);
   int64_t (*shared_bytes)(const void *state);

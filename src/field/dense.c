@@ -107,5 +107,11 @@ static int64_t dense_shared_bytes(const void *state) {
   return (int64_t)mms_shared_bytes(((const mms_dense *)state)->points.memory);
 }
 
-const mms_backend_table mms_backend_dense = {"dense",    dense_create, dense_evaluate,
-                                             dense_free, dense_bytes,  dense_shared_bytes};
+const mms_backend_table mms_backend_dense = {
+    .name = "dense",
+    .create = dense_create,
+    .evaluate = dense_evaluate,
+    .free = dense_free,
+    .bytes = dense_bytes,
+    .shared_bytes = dense_shared_bytes,
+};

@@ -260,6 +260,16 @@ mms_status mms_field_softmax_mean_batches(mms_field *field, const mms_queries *b
   return evaluate_batches(field, batches, count, MMS_PULL_MEAN, mean, log_mass, error);
 }
 
+mms_status mms_field_prepare(mms_field *field, double bandwidth, double smoothing, mms_error *error) {
+  mms_status status = MMS_OK;
+  if (!(bandwidth > 0.0 && smoothing >= 0.0))
+    status = mms_fail(error, MMS_ERR_INPUT, "a field cannot be prepared for bandwidth %g and smoothing %g", bandwidth,
+                      smoothing);
+  else if (field->backend->prepare != NULL && field->parts == NULL)
+    status = field->backend->prepare(field->state, bandwidth, smoothing, error);
+  return mms_team_agree(field->team, status, error);
+}
+
 bool mms_field_collective(const mms_field *field) { return field->parts != NULL; }
 
 mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error) {

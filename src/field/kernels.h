@@ -56,6 +56,18 @@ typedef struct mms_cloud_row {
 
 enum { MMS_CLOUD_ROWS = 4 }; /* rows worked on together */
 
+/* Lists of points by cells of space (tree_cells.h): 2^bits cells a side, their corner and one over their width; each
+ * cell's list is UNITS·(its first entry)/UNIT + (units in it) − 1, or −1. Lists are numbers of points by units of UNIT,
+ * filled up with a number whose point is infinitely far; points: [dim][stride]. */
+enum { MMS_CELLS_UNIT = 8, MMS_CELLS_UNITS = 8, MMS_CELLS_DIM_MOST = 3, MMS_CELLS_DRAWS = 128 };
+typedef struct mms_cells {
+  int64_t dim, stride;
+  int bits;
+  double size, low[MMS_CELLS_DIM_MOST], inverse[MMS_CELLS_DIM_MOST];
+  const int32_t *table, *lists;
+  const double *points;
+} mms_cells;
+
 typedef struct mms_field_kernel_table {
   const char *name;
 
@@ -153,6 +165,14 @@ typedef struct mms_field_kernel_table {
    * noise_ij) (x_i − z). A row's bits are the same either way. */
   void (*cloud_masses)(const mms_cloud_points *points, const mms_cloud_row *row, int rows);
   void (*cloud_moments)(const mms_cloud_points *points, int64_t dim, const mms_cloud_row *row, int rows);
+
+  /* --- lists by cells (tree_cells.c) --- */
+
+  /* A row z and its draws z ± σε, noise [draws/2][dim], or a single one at z where noise is NULL; draws <=
+   * MMS_CELLS_DRAWS: base, a training point; out = mean − base; mass = mean over the draws of log Σ exp ℓ. Returns how
+   * many weights were computed, or −1 where a draw is in no cell with a list. */
+  int64_t (*cells_row)(const mms_cells *cells, const double *z, const float *noise, int64_t draws, double smoothing,
+                       double scale, double *base, double *out, double *mass);
 } mms_field_kernel_table;
 
 /* The table called `name` ("portable", "avx2", "avx512"), or NULL where this build or this processor has none. */

@@ -133,4 +133,9 @@ static int64_t neighbours_shared_bytes(const void *state) {
 }
 
 const mms_backend_table mms_backend_neighbours = {
-    "neighbours", NULL, neighbours_evaluate, mms_neighbours_free, neighbours_bytes, neighbours_shared_bytes};
+    .name = "neighbours",
+    .evaluate = neighbours_evaluate,
+    .free = mms_neighbours_free,
+    .bytes = neighbours_bytes,
+    .shared_bytes = neighbours_shared_bytes,
+};

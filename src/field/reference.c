@@ -104,5 +104,11 @@ static int64_t reference_shared_bytes(const void *state) {
   return 0;
 }
 
-const mms_backend_table mms_backend_reference = {"reference",    reference_create, reference_evaluate,
-                                                 reference_free, reference_bytes,  reference_shared_bytes};
+const mms_backend_table mms_backend_reference = {
+    .name = "reference",
+    .create = reference_create,
+    .evaluate = reference_evaluate,
+    .free = reference_free,
+    .bytes = reference_bytes,
+    .shared_bytes = reference_shared_bytes,
+};

@@ -2,6 +2,7 @@
  * together; these are worked on in double (ARCHITECTURE, screen then finish; ALGORITHMS 1, truncation). */
 #include "field/tree.h"
 
+#include "field/noise.h"
 #include "field/tree_cloud.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
@@ -21,6 +22,7 @@ static void tree_free(void *state) {
   mms_tree *self = state;
   if (self == NULL) return;
   mms_tree_cloud_free(&self->cloud);
+  mms_tree_cells_free(&self->cells);
   mms_tree_index_free(&self->index);
   void *arrays[] = {self->list.u,  self->list.c, self->shifts, self->noise, self->rows,      self->wide[0],
                     self->wide[1], self->states, self->least,  self->apart, self->log_shares};
@@ -81,6 +83,7 @@ static mms_status tree_create(void **state, const mms_team *team, const mms_trai
   if (status == MMS_OK) status = mms_tree_index_create(&self->index, team, training, error);
   if (status == MMS_OK) {
     self->kernels = mms_field_kernels_best();
+    self->training = training;
     self->count = training->count;
     self->max_pairs = max_pairs;
     self->depth = 37.0 + log((double)training->count); /* n e^-b <= 2^-53 (tree_search.c shares it out) */
@@ -311,17 +314,46 @@ static void evaluate_cloud(mms_tree *self, const mms_queries *q, mms_pull pull, 
   counters->seconds_finish += mms_clock_seconds() - start;
 }
 
+/* Lists by cells (tree_cells.h); a row with a draw in no cell is searched for. */
+static void evaluate_cells(mms_tree *self, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
+                           mms_field_counters *counters) {
+  int64_t dim = self->index.dim, draws = q->pairs > 0 ? 2 * q->pairs : 1;
+  bool own = q->pairs > 0 && q->sharing == MMS_SHARING_PARTICLE;
+  double start = mms_clock_seconds(), scale = draws_of(q).scale;
+  for (int64_t from = 0; from < q->count; from += MMS_TREE_GROUP) {
+    int64_t count = least_of(MMS_TREE_GROUP, q->count - from), work[MMS_TREE_GROUP];
+    if (own) mms_noise_draw_rows(q, from, count, dim, self->noise);
+    if (q->pairs > 0 && !own) mms_noise_draw(q, from, 0, q->pairs, dim, self->noise);
+    for (int64_t r = 0; r < count; r++) {
+      const float *noise = q->pairs == 0 ? NULL : self->noise + (own ? r * q->pairs * dim : 0);
+      const double *z = q->points + (from + r) * dim;
+      double base[MMS_CELLS_DIM_MOST], *sum = out + (from + r) * dim, *mass = log_mass + from + r;
+      work[r] = self->kernels->cells_row(&self->cells.view, z, noise, draws, q->smoothing, scale, base, sum, mass);
+      for (int64_t k = 0; k < dim && work[r] >= 0; k++) sum[k] += pull == MMS_PULL_MEAN ? base[k] : base[k] - z[k];
+    }
+    for (int64_t r = 0; r < count; r++)
+      if (work[r] >= 0)
+        counters->finished += work[r];
+      else
+        evaluate_group(self, q, from + r, 1, pull, out + (from + r) * dim, log_mass + from + r, counters);
+  }
+  counters->seconds_finish += mms_clock_seconds() - start;
+}
+
 static void tree_evaluate(void *state, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
                           mms_field_counters *counters) {
   mms_tree *self = state;
   int64_t dim = self->index.dim;
-  bool cloud = self->cloud != NULL && q->count > 0 && q->pairs > 0 && q->sharing != MMS_SHARING_PARTICLE;
+  bool cells = q->bandwidth == self->cells.bandwidth && q->pairs <= MMS_TREE_PAIRS;
+  bool cloud = !cells && self->cloud != NULL && q->count > 0 && q->pairs > 0 && q->sharing != MMS_SHARING_PARTICLE;
   if (cloud) {
     mms_tree_draws draws = draws_of(q);
     bool again = q->pairs <= MMS_TREE_PAIRS && !mms_tree_draw(self, q, 0, 1, 0, &draws);
     cloud = mms_tree_cloud_ready(self->cloud, q, &draws, self->shifts, again);
   }
-  if (cloud)
+  if (cells)
+    evaluate_cells(self, q, pull, out, log_mass, counters);
+  else if (cloud)
     evaluate_cloud(self, q, pull, out, log_mass, counters);
   else
     for (int64_t from = 0; from < q->count; from += MMS_TREE_GROUP)
@@ -330,11 +362,26 @@ static void tree_evaluate(void *state, const mms_queries *q, mms_pull pull, doub
   counters->rows += (q->pairs > 0 ? 2 * q->pairs : 1) * q->count;
 }
 
-static int64_t tree_bytes(const void *state) { return ((const mms_tree *)state)->bytes; }
+static mms_status tree_prepare(void *state, double bandwidth, double smoothing, mms_error *error) {
+  mms_tree *self = state;
+  return mms_tree_cells_make(&self->cells, self->training, bandwidth, smoothing, self->depth, error);
+}
+
+static int64_t tree_bytes(const void *state) {
+  const mms_tree *self = state;
+  return self->bytes + self->cells.bytes;
+}
 
 static int64_t tree_shared_bytes(const void *state) {
   return (int64_t)mms_shared_bytes(((const mms_tree *)state)->index.memory);
 }
 
-const mms_backend_table mms_backend_tree = {"tree",    tree_create, tree_evaluate,
-                                            tree_free, tree_bytes,  tree_shared_bytes};
+const mms_backend_table mms_backend_tree = {
+    .name = "tree",
+    .create = tree_create,
+    .evaluate = tree_evaluate,
+    .prepare = tree_prepare,
+    .free = tree_free,
+    .bytes = tree_bytes,
+    .shared_bytes = tree_shared_bytes,
+};

@@ -4,6 +4,7 @@
 
 #include "field/backend.h"
 #include "field/kernels.h"
+#include "field/tree_cells.h"
 
 enum { MMS_TREE_LEVELS = 9 }; /* 16^9 leaves */
 
@@ -75,6 +76,7 @@ typedef struct mms_tree_row {
 typedef struct mms_tree {
   mms_tree_index index;
   const mms_field_kernel_table *kernels;
+  const mms_training *training;
   int64_t count, max_pairs;
   double depth;  /* b: what is left out weighs at most count e^-b of a draw's largest weight */
   double margin; /* of the search's radius: 1; a test makes it less, to see that it would be noticed */
@@ -90,6 +92,7 @@ typedef struct mms_tree {
   mms_queries drawn;            /* whose noise the first shifts hold, where rows share it (seed, step, block, ...) */
   bool kept;                    /* `drawn` is set */
   struct mms_tree_cloud *cloud; /* or NULL (tree_cloud.h) */
+  mms_tree_cells cells;         /* empty unless prepared */
   int64_t bytes;
 } mms_tree;
 

@@ -36,6 +36,7 @@ same() {
 }
 
 same lm flat.yaml
+same cells flat.yaml --sampler.particles=1100 # draws enough for lists by cells
 same small flat.yaml --sampler.particles=20
 same em flat.yaml --sampler.scheme=em --score.sharing=all --score.noise=fixed
 same exponential flat.yaml --sampler.scheme=exponential --score.sharing=block

@@ -1,4 +1,5 @@
 /* Compiled once per instruction set; MMS_KERNEL_SUFFIX names it and MMS_KERNEL_TABLE is the symbol. */
+#include "field/kernels/cells.h"
 #include "field/kernels/cloud.h"
 #include "field/kernels/screen.h"
 #include "field/kernels/softmax.h"
@@ -38,4 +39,5 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .cloud_weights = cloud_weights,
     .cloud_masses = cloud_masses,
     .cloud_moments = cloud_moments,
+    .cells_row = cells_row,
 };
