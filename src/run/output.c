@@ -16,6 +16,12 @@
 /* Rows decoded at a time: about this many bytes of /samples, in whole blocks. */
 static const int64_t decode_bytes = 1 << 22;
 
+int64_t mms_output_rows(int64_t rows, int64_t block, int64_t data_dim) {
+  int64_t chunk = decode_bytes / (8 * data_dim) / block * block;
+  if (chunk < block) chunk = block;
+  return chunk < rows ? chunk : rows;
+}
+
 /* Where the rows of /latent and /samples come from. */
 typedef struct decoder {
   const mms_session *session;
@@ -121,8 +127,7 @@ static mms_status write_points(mms_session *session, mms_h5 *file, mms_error *er
   const mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
   const mms_blocks *blocks = &ensemble->blocks;
   const int64_t data_dim = session->training.transform.data_dim;
-  int64_t chunk = decode_bytes / (8 * data_dim) / blocks->size * blocks->size;
-  if (chunk < blocks->size) chunk = blocks->size;
+  const int64_t chunk = mms_output_rows(blocks->n_local, blocks->size, data_dim);
   decoder from = {.session = session, .y = ensemble->y};
   mms_status status = mms_allocate_doubles(&from.position, chunk * ensemble->dim, "positions to be decoded", error);
   status = mms_team_agree(session->request->team, status, error);

@@ -84,13 +84,14 @@ static mms_status measure_step(const mms_session *session, double *seconds, doub
   return status;
 }
 
-/* `text` and the cost of a step and of all. Local. */
-static mms_status add_cost(char **plan, const char *text, double seconds, const char *how, int64_t steps,
-                           mms_error *error) {
+/* `text`, the peak of memory, and the cost of a step and of all. Local. */
+static mms_status add_cost(char **plan, const char *text, const char *peak, double seconds, const char *how,
+                           int64_t steps, mms_error *error) {
   const double total = seconds * (double)steps;
   const bool brief = total < 120.0;
-  return mms_format_text(plan, error, "%s\ncost       %.4g s per step, %s: about %.4g %s for %lld steps", text, seconds,
-                         how, brief ? total : total / 60.0, brief ? "s" : "minutes", (long long)steps);
+  return mms_format_text(plan, error, "%s%s%s\ncost       %.4g s per step, %s: about %.4g %s for %lld steps", text,
+                         peak[0] != '\0' ? "\n" : "", peak, seconds, how, brief ? total : total / 60.0,
+                         brief ? "s" : "minutes", (long long)steps);
 }
 
 mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *error) {
@@ -98,7 +99,7 @@ mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *
   mms_session session = {.folder = {.lock = -1}};
   mms_status status = mms_session_check_folders(request, error);
   if (status == MMS_OK) status = mms_session_open(&session, request, error);
-  char *text = NULL;
+  char *text = NULL, *peak = NULL;
   double seconds = 0.0, share = 0.0;
   if (status == MMS_OK) status = mms_session_describe(&session, &text, error);
   status = mms_team_agree(request->team, status, error);
@@ -112,9 +113,12 @@ mms_status mms_run_plan(const mms_run_request *request, char **plan, mms_error *
     status = measure_step(&session, &seconds, &share, error);
     snprintf(how, sizeof how, "measured on one step here (field %.0f%%)", 100.0 * share);
   }
-  if (status == MMS_OK) status = add_cost(plan, text, seconds, how, mms_sampler_steps(&request->sampler), error);
+  if (status == MMS_OK) status = mms_session_describe_peak(&session, &peak, error);
+  status = mms_team_agree(request->team, status, error);
+  if (status == MMS_OK) status = add_cost(plan, text, peak, seconds, how, mms_sampler_steps(&request->sampler), error);
   status = mms_team_agree(request->team, status, error);
   free(text);
+  free(peak);
   mms_session_close(&session);
   return status;
 }

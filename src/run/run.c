@@ -174,6 +174,12 @@ static mms_status finish(mms_session *session, mms_error *error) {
   mms_log_info(request->log, "moments    mean defect %.1e, covariance defect %.1e (relative to the target)",
                mean_defect, covariance_defect);
   report_trace(session);
+  mms_memory_watch_look(&session->memory, request->team);
+  double most = session->memory.most;
+  mms_team_max_double(request->team, &most, 1);
+  if (most > 0.0)
+    mms_log_info(request->log, "memory     at most %.1f MiB on the largest rank, shared pages counted once",
+                 most / (1024.0 * 1024.0));
   mms_log_info(request->log, "result     %s/samples.h5", request->output.directory);
   mms_log_info(request->log, "look at it with: mmsold plot %s/samples.h5 --output %s/samples.png",
                request->output.directory, request->output.directory);
@@ -214,6 +220,16 @@ static mms_status nothing_to_do(const mms_run_request *request, uint64_t checksu
   return status;
 }
 
+/* The peak of memory as it is known at the start. Collective; agreed. */
+static mms_status say_peak(mms_session *session, mms_error *error) {
+  char *text = NULL;
+  mms_status status = mms_session_describe_peak(session, &text, error);
+  status = mms_team_agree(session->request->team, status, error);
+  if (status == MMS_OK && text[0] != '\0') mms_log_info(session->request->log, "%s", text);
+  free(text);
+  return status;
+}
+
 static mms_status begin(mms_session *session, mms_found found, mms_error *error) {
   const mms_run_request *request = session->request;
   char *text = NULL;
@@ -228,6 +244,8 @@ static mms_status begin(mms_session *session, mms_found found, mms_error *error)
     status = mms_resume_read(session, error);
   else
     status = mms_dynamics_start(session->dynamics, error);
+  if (status != MMS_OK) return status;
+  status = say_peak(session, error);
   if (status == MMS_OK) mms_session_warn_long_step(session);
   return status;
 }

@@ -46,8 +46,10 @@ mms_status mms_session_open(mms_session *session, const mms_run_request *request
   if (gmtime_r(&now, &utc) != NULL)
     strftime(session->started_at, sizeof session->started_at, "%Y-%m-%dT%H:%M:%SZ", &utc);
   const mms_training_options options = mms_session_training(request);
+  mms_memory_watch_begin(&session->memory);
   mms_status status = mms_training_create(&session->training, request->team, &options, error);
   if (status != MMS_OK) return status;
+  mms_memory_watch_look(&session->memory, request->team);
   mms_dynamics_context context = {
       .team = request->team, .training = &session->training, .score = request->score, .sampler = request->sampler};
   mms_tilt_file tilt;
@@ -57,6 +59,7 @@ mms_status mms_session_open(mms_session *session, const mms_run_request *request
   status = mms_dynamics_create(&session->dynamics, &context, error);
   mms_tilt_file_free(&tilt);
   if (status != MMS_OK) return status;
+  mms_memory_watch_look(&session->memory, request->team);
   status = check_precision(session, error);
   if (status == MMS_OK)
     status = mms_trace_create(&session->trace, request->sampler.steps, request->output.trace_every, error);
@@ -89,20 +92,30 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
   mms_team_max_double(request->team, largest, 2);
   char step[256];
   mms_dynamics_describe(session->dynamics, step, sizeof step);
-  return mms_format_text(
-      text, error,
-      "mmsold %s (%s) on %d rank%s of %d node%s\n"
-      "training   %s; n = %lld, d = %lld; %s\n"
-      "field      %s\n"
-      "step       %s\n"
-      "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
-      "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node (libraries not counted)",
-      mms_version(), mms_version_commit(), mms_team_size(request->team), mms_team_size(request->team) == 1 ? "" : "s",
-      mms_team_node_count(request->team), mms_team_node_count(request->team) == 1 ? "" : "s",
-      session->training.description, (long long)session->training.count, (long long)session->training.dim,
-      mms_training_placement(training), mms_field_reason(field), step, (long long)blocks->total,
-      (long long)blocks->count, blocks->count == 1 ? "" : "s", (long long)blocks->size, largest[1],
-      (long long)request->sampler.steps, largest[0] / mib, shared / mib);
+  return mms_format_text(text, error,
+                         "mmsold %s (%s) on %d rank%s of %d node%s\n"
+                         "training   %s; n = %lld, d = %lld; %s\n"
+                         "field      %s\n"
+                         "step       %s\n"
+                         "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
+                         "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node: arrays",
+                         mms_version(), mms_version_commit(), mms_team_size(request->team),
+                         mms_team_size(request->team) == 1 ? "" : "s", mms_team_node_count(request->team),
+                         mms_team_node_count(request->team) == 1 ? "" : "s", session->training.description,
+                         (long long)session->training.count, (long long)session->training.dim,
+                         mms_training_placement(training), mms_field_reason(field), step, (long long)blocks->total,
+                         (long long)blocks->count, blocks->count == 1 ? "" : "s", (long long)blocks->size, largest[1],
+                         (long long)request->sampler.steps, largest[0] / mib, shared / mib);
+}
+
+mms_status mms_session_describe_peak(mms_session *session, char **text, mms_error *error) {
+  const mms_run_request *request = session->request;
+  const mms_blocks *blocks = &mms_dynamics_ensemble(session->dynamics)->blocks;
+  mms_memory_watch_look(&session->memory, request->team);
+  const double files =
+      mms_memory_of_files(blocks->n_local, blocks->size, session->training.dim, session->training.transform.data_dim,
+                          request->output.precision == MMS_PRECISION_DOUBLE ? 8 : 4);
+  return mms_memory_describe(&session->memory, request->team, files, text, error);
 }
 
 void mms_session_warn(const mms_session *session) {

@@ -4,6 +4,7 @@
 
 #include "mmsold/run/run.h"
 #include "run/folder.h"
+#include "run/memory.h"
 #include "run/observations.h"
 #include "run/trace.h"
 
@@ -22,9 +23,10 @@ typedef struct mms_session {
   mms_observations observations;
   mms_folder folder; /* on rank 0 only */
   mms_run_timing timing;
-  double started;         /* mms_clock_seconds at the start */
-  char started_at[32];    /* the same in UTC, ISO 8601 */
-  int64_t steps_at_start; /* steps already done when this process took over */
+  mms_memory_watch memory; /* this rank's, since the start */
+  double started;          /* mms_clock_seconds at the start */
+  char started_at[32];     /* the same in UTC, ISO 8601 */
+  int64_t steps_at_start;  /* steps already done when this process took over */
 } mms_session;
 
 /* What the training set of a request may be like: partitioned where the rest of it can work with that. Local. */
@@ -39,6 +41,10 @@ void mms_session_close(mms_session *session);
 /* The lines that tell what was read, what was chosen and why, and what it costs in memory; freed
  * with free(). Collective (the largest rank is reported). */
 mms_status mms_session_describe(const mms_session *session, char **text, mms_error *error);
+/* The line that states the peak of this rank's memory as far as it can be known now; freed with free(). Collective. */
+mms_status mms_session_describe_peak(mms_session *session, char **text, mms_error *error);
+/* Of a rank's `rows` particles, so many are decoded and written at a time: whole blocks. Local. */
+int64_t mms_output_rows(int64_t rows, int64_t block, int64_t data_dim);
 /* Warnings a statistician would want before the run: few particles, a step above its bound. */
 void mms_session_warn(const mms_session *session);
 

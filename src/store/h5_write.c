@@ -6,8 +6,7 @@
 #include <string.h>
 
 enum {
-  CHUNK_BYTES = 1 << 19,  /* large enough that a chunk's B-tree entry costs nothing, small enough to share */
-  PIECE_BYTES = 16 << 20, /* per rank and collective call; far below MPI-IO's 2 GiB */
+  CHUNK_BYTES = 1 << 19, /* large enough that a chunk's B-tree entry costs nothing, small enough to share */
   LONGEST_NAME = 1024
 };
 
@@ -276,7 +275,7 @@ mms_status mms_h5_write_rows(mms_h5 *file, const char *name, mms_h5_type type, i
                              int64_t first_row, int64_t n_local, const double *values, const char *description,
                              const char *row_label, const char *col_label, mms_error *error) {
   rows_in_memory from = {.values = values, .cols = cols};
-  int64_t at_once = cols > 0 ? PIECE_BYTES / (int64_t)sizeof(double) / cols : 1;
+  int64_t at_once = cols > 0 ? MMS_H5_PIECE_BYTES / (int64_t)sizeof(double) / cols : 1;
   return mms_h5_write_rows_by(file, name, type, rows, cols, first_row, n_local, at_once, copy_rows, &from, description,
                               row_label, col_label, error);
 }

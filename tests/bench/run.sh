@@ -78,6 +78,25 @@ table() {
     }' "$lines"
 }
 
+# The peak that --check states against the one a short run has, at 1 and 2 ranks: MiB of the rank that takes most.
+memory() {
+  local name ranks folder stated most
+  folder=$(mktemp -d)
+  echo "| workload | ranks | stated, MiB | measured, MiB | measured / stated |"
+  echo "|---|---|---|---|---|"
+  for name in "$@"; do
+    for ranks in 1 2; do
+      stated=$(cd "$folder" && mpirun --oversubscribe -n "$ranks" "$root/$build/mmsold" run \
+        "$root/tests/bench/workloads/$name.yaml" --check 2>/dev/null | sed -n 's/^# peak *about \([0-9.]*\).*/\1/p')
+      most=$(cd "$folder" && bash "$root/tests/bench/peak.sh" "$ranks" "$root/$build/mmsold" run \
+        "$root/tests/bench/workloads/$name.yaml" --fresh --sampler.steps=2 2>/dev/null | sort -n | tail -n 1)
+      awk -v name="$name" -v ranks="$ranks" -v stated="$stated" -v most="$most" \
+        'BEGIN { printf "| %s | %d | %.1f | %.1f | %.2f |\n", name, ranks, stated, most / 1024, most / 1024 / stated }'
+    done
+  done
+  rm -rf "$folder"
+}
+
 # A study of 12 cells at 1 and 2 ranks in turn: processor time of the busiest rank, without what it waits at the end.
 study() {
   local turn ranks folder
@@ -119,6 +138,7 @@ for part in "${parts[@]}"; do
       echo '```'
       ;;
     converge) study ;;
+    memory) memory W1 W2 W3 W3k ;;
     *)
       echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours converge" >&2
       exit 2

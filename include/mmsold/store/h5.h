@@ -31,6 +31,8 @@ mms_status mms_h5_group(mms_h5 *file, const char *name, mms_error *error);
 mms_status mms_h5_write_rows(mms_h5 *file, const char *name, mms_h5_type type, int64_t rows, int64_t cols,
                              int64_t first_row, int64_t n_local, const double *values, const char *description,
                              const char *row_label, const char *col_label, mms_error *error);
+/* Rows go to the file in pieces of so many bytes of a rank's own: far below MPI-IO's 2 GiB. */
+enum { MMS_H5_PIECE_BYTES = 16 << 20 };
 /* The same filled through a callback, at most `chunk_rows` local rows at a time, so that decoded samples are
  * never held whole: fill(context, local_row, rows, out [rows][cols]). Collective. */
 typedef void mms_h5_fill(void *context, int64_t local_row, int64_t rows, double *out);
