@@ -1,5 +1,7 @@
 #include "mmsold/base/sort.h"
 
+#include <stdlib.h>
+
 enum { FEW = 16 };
 
 static void insertion(int64_t *values, int64_t count) {
@@ -35,3 +37,10 @@ void mms_sort_int64(int64_t *values, int64_t count) {
     sift_down(values, end, 0);
   }
 }
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+void mms_sort_doubles(double *values, int64_t count) { qsort(values, (size_t)count, sizeof *values, compare); }

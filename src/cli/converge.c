@@ -4,12 +4,12 @@
 #include "cli/command.h"
 #include "cli/plot.h"
 #include "mmsold/base/memory.h"
+#include "run/folder.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* What the command line asks for. */
 typedef struct wishes {
@@ -111,23 +111,10 @@ static mms_status report(mms_cli *cli, const mms_config *config, const mms_grid 
   return status;
 }
 
-/* The study's own folder, so that a file `stop` and the results have a place. Rank 0; Local. */
-static mms_status make_folder(const char *path, mms_error *error) {
-  char *copy = NULL;
-  mms_status status = mms_copy_text(&copy, path, error);
-  for (char *slash = copy; status == MMS_OK && slash != NULL;) {
-    slash = strchr(slash + 1, '/');
-    if (slash != NULL) *slash = '\0';
-    mkdir(copy, 0777); /* what could not be made shows when the first cell is */
-    if (slash != NULL) *slash = '/';
-  }
-  free(copy);
-  return status;
-}
-
 static mms_status run_cells(mms_cli *cli, const mms_config *config, const mms_grid *grid, const wishes *asked,
                             mms_status *outcome, mms_error *error) {
-  mms_status status = mms_cli_speaks(cli) ? make_folder(config->output.directory, error) : MMS_OK;
+  mms_status status = MMS_OK;
+  if (mms_cli_speaks(cli)) status = mms_folder_make(config->output.directory, error); /* for `stop` and the results */
   status = mms_cli_agree(cli, status, error);
   if (status != MMS_OK) return status;
   const int64_t first = asked->cell > 0 ? asked->cell - 1 : 0;

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* mkdir -p. */
-static mms_status make_folders(const char *path, mms_error *error) {
+mms_status mms_folder_make(const char *path, mms_error *error) {
   char *copy = NULL;
   mms_status status = mms_copy_text(&copy, path, error);
   if (status != MMS_OK) return status;
@@ -132,7 +131,7 @@ mms_status mms_folder_open(mms_folder *folder, const char *path, bool fresh, cha
     if (status == MMS_OK && mms_folder_set_aside(path, aside, error) != MMS_OK)
       status = mms_fail_within(error, "--fresh");
   }
-  if (status == MMS_OK) status = make_folders(path, error);
+  if (status == MMS_OK) status = mms_folder_make(path, error);
   if (status == MMS_OK) status = take_lock(folder, error);
   if (status == MMS_OK) sweep(path);
   if (status != MMS_OK) mms_folder_close(folder);

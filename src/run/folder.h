@@ -20,6 +20,9 @@ mms_status mms_folder_check(const char *path, mms_error *error);
  * not writable. */
 mms_status mms_folder_check_fallback(const char *path, mms_error *error);
 
+/* Make the folder and its parents where missing. MMS_ERR_INPUT: one of them cannot be made. */
+mms_status mms_folder_make(const char *path, mms_error *error);
+
 /* Make the folder (and its parents) where missing, see that files can be made in it, lock it, and remove the
  * unfinished files of a run that was killed while it wrote. The lock is a POSIX record lock: the system drops it when
  * its process ends, however it ends, and NFS and Lustre honour it between nodes. `fresh`: what is there is renamed to

@@ -70,6 +70,14 @@ mms_status mms_h5_attribute_text(mms_h5 *file, const char *object, const char *n
   return status;
 }
 
+mms_status mms_h5_attribute_texts(mms_h5 *file, const char *object, const mms_h5_text *texts, int count,
+                                  mms_error *error) {
+  mms_status status = MMS_OK;
+  for (int i = 0; i < count && status == MMS_OK; i++)
+    if (texts[i].value != NULL) status = mms_h5_attribute_text(file, object, texts[i].name, texts[i].value, error);
+  return status;
+}
+
 mms_status mms_h5_find_attribute(mms_h5 *file, const char *object, const char *name, bool *there, mms_error *error) {
   const htri_t found = H5Aexists_by_name(file->id, object, name, H5P_DEFAULT);
   *there = found > 0;

@@ -40,8 +40,7 @@ static mms_status spread_points(const mms_law *law, uint64_t seed, mms_matrix *p
   mms_status status = mms_matrix_create(points, MMS_MOST_REFERENCE, 2, "points of the limit", error);
   if (status != MMS_OK) return status;
   const mms_plane *plane = &law->plane;
-  const double width = (plane->high[0] - plane->low[0]) / (double)plane->columns;
-  const double height = (plane->high[1] - plane->low[1]) / (double)plane->rows;
+  const double width = mms_plane_side(plane, 0), height = mms_plane_side(plane, 1);
   const double area = mms_plane_cell_area(plane);
   double passed = 0.0;
   int64_t made = 0;

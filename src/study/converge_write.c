@@ -37,17 +37,13 @@ static mms_status write_attributes(const mms_converge_request *request, const mm
   const char *observables[MMS_STUDY_OBSERVABLES];
   for (int64_t k = 0; k < request->observable_count; k++)
     observables[k] = mms_study_observable_name(request->observables[k]);
-  const struct {
-    const char *name, *value;
-  } texts[] = {{"kind", "converge"},
-               {"version", mms_version()},
-               {"commit", mms_version_commit()},
-               {"configuration", request->configuration},
-               {"abscissa", request->abscissa},
-               {"reference", references[request->reference]}};
-  mms_status status = MMS_OK;
-  for (size_t i = 0; i < sizeof texts / sizeof *texts && status == MMS_OK; i++)
-    status = mms_h5_attribute_text(file, "/", texts[i].name, texts[i].value, error);
+  const mms_h5_text texts[] = {{"kind", "converge"},
+                               {"version", mms_version()},
+                               {"commit", mms_version_commit()},
+                               {"configuration", request->configuration},
+                               {"abscissa", request->abscissa},
+                               {"reference", references[request->reference]}};
+  mms_status status = mms_h5_attribute_texts(file, "/", texts, (int)(sizeof texts / sizeof *texts), error);
   const struct {
     const char *name;
     int64_t value;

@@ -4,12 +4,7 @@
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include "run/folder.h"
-#include <errno.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 static mms_status check(const mms_density_request *request, mms_error *error) {
   const mms_density_options *density = &request->density;
@@ -30,24 +25,18 @@ static mms_status check(const mms_density_request *request, mms_error *error) {
 
 /* Is the place free, or can it be made so? On rank 0. */
 static mms_status prepare_place(const mms_density_request *request, const char *path, mms_error *error) {
-  struct stat found;
+  bool there = false;
+  char *aside = NULL;
   mms_status status = mms_folder_check(request->directory, error);
-  if (status != MMS_OK || lstat(path, &found) != 0) return status;
+  if (status == MMS_OK) status = mms_folder_look(path, &there, error);
+  if (status != MMS_OK || !there) return status;
   if (!request->fresh)
     return mms_fail(error, MMS_ERR_INPUT,
                     "%s exists; --fresh keeps it aside and starts over, or choose another output.directory", path);
-  for (int n = 1; n < 10000; n++) {
-    char *aside = NULL;
-    status = mms_format_text(&aside, error, "%s.old-%d", path, n);
-    if (status != MMS_OK) return status;
-    bool taken = lstat(aside, &found) == 0;
-    if (!taken && rename(path, aside) != 0)
-      status = mms_fail(error, MMS_ERR_INPUT, "--fresh: %s cannot be renamed to %s: %s", path, aside, strerror(errno));
-    if (!taken && status == MMS_OK) mms_log_info(request->log, "the old %s is now %s", path, aside);
-    free(aside);
-    if (!taken) return status;
-  }
-  return mms_fail(error, MMS_ERR_INPUT, "--fresh: %s.old-1 to %s.old-9999 all exist; remove some", path, path);
+  if (mms_folder_set_aside(path, &aside, error) != MMS_OK) return mms_fail_within(error, "--fresh");
+  if (aside != NULL) mms_log_info(request->log, "the old %s is now %s", path, aside);
+  free(aside);
+  return MMS_OK;
 }
 
 /* σ after σ. Collective; agreed. */

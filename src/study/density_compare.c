@@ -2,17 +2,13 @@
 #include "study/density.h"
 
 #include "mmsold/base/memory.h"
+#include "mmsold/base/sort.h"
 #include "mmsold/random/random.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { REPLICATES = 1000 }; /* shares of them are known to 1.6 % */
-
-static int compare_doubles(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 /* nll less the least one; the error of the difference: the test points are the same, and so are the draws. */
 static void find_differences(mms_density_result *results, int64_t count, int64_t test_count, int law) {
@@ -74,7 +70,7 @@ static void find_shares(mms_density_result *results, int64_t count, int64_t test
   }
   for (int law = 0; law < MMS_LAWS; law++) {
     double *all = chosen + law * REPLICATES;
-    qsort(all, REPLICATES, sizeof *all, compare_doubles);
+    mms_sort_doubles(all, REPLICATES);
     table->least_low[law] = all[REPLICATES / 40];
     table->least_high[law] = all[REPLICATES - 1 - REPLICATES / 40];
   }

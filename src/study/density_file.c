@@ -97,19 +97,16 @@ static mms_status write_grid(const mms_team *team, mms_h5 *file, const mms_plane
 static mms_status write_attributes(mms_h5 *file, const mms_density_setting *setting, const mms_density_table *table,
                                    mms_error *error) {
   const mms_density_request *request = setting->request;
-  const struct {
-    const char *name, *value;
-  } texts[] = {{"kind", "density"},
-               {"version", mms_version()},
-               {"commit", mms_version_commit()},
-               {"configuration", request->configuration},
-               {"training_description", setting->training.description},
-               {"expectation", request->density.expectation},
-               {"test", request->density.test},
-               {"potential", request->density.potential == MMS_DENSITY_QUADRATURE ? "quadrature" : "monte-carlo"}};
-  mms_status status = MMS_OK;
-  for (size_t i = 0; i < sizeof texts / sizeof texts[0] && status == MMS_OK; i++)
-    if (texts[i].value != NULL) status = mms_h5_attribute_text(file, "/", texts[i].name, texts[i].value, error);
+  const mms_h5_text texts[] = {
+      {"kind", "density"},
+      {"version", mms_version()},
+      {"commit", mms_version_commit()},
+      {"configuration", request->configuration},
+      {"training_description", setting->training.description},
+      {"expectation", request->density.expectation},
+      {"test", request->density.test},
+      {"potential", request->density.potential == MMS_DENSITY_QUADRATURE ? "quadrature" : "monte-carlo"}};
+  mms_status status = mms_h5_attribute_texts(file, "/", texts, (int)(sizeof texts / sizeof *texts), error);
   if (status == MMS_OK) status = mms_h5_attribute_double(file, "/", "bandwidth", request->bandwidth, error);
   if (status == MMS_OK) status = mms_h5_attribute_int(file, "/", "test_count", setting->test_count, error);
   if (status == MMS_OK) status = mms_h5_attribute_uint(file, "/", "seed", request->density.seed, error);

@@ -152,7 +152,7 @@ static mms_status lay_plane(mms_density_setting *setting, mms_error *error) {
     if (!(plane->low[k] < plane->high[k]))
       return mms_fail(error, MMS_ERR_INPUT, "density.extent: %g to %g is no range; give low, then high", plane->low[k],
                       plane->high[k]);
-    double side = (plane->high[k] - plane->low[k]) / (double)density->cells;
+    double side = mms_plane_side(plane, k);
     if (side > setting->request->bandwidth)
       mms_log_warn(
           setting->request->log,

@@ -246,8 +246,8 @@ static mms_status find_laws(work *self, double smoothing, mms_error *error) {
   mms_status status = mms_density_width(setting, smoothing, matched ? NULL : &self->tilt.tilt, &by, error);
   for (int k = 0; k < 2 && matched; k++) { /* a law of the target's moments: 6 of its standard deviations */
     double reach = 6.0 * sqrt(setting->target.covariance.data[3 * k]), mean = setting->target.mean.data[k];
-    double side = (setting->picture.high[k] - setting->picture.low[k]) / (double)setting->picture.columns;
-    double wanted = fmax(mean + reach - setting->picture.high[k], setting->picture.low[k] - (mean - reach)) / side;
+    double missing = fmax(mean + reach - setting->picture.high[k], setting->picture.low[k] - (mean - reach));
+    double wanted = missing / mms_plane_side(&setting->picture, k);
     if (wanted > (double)by) by = (int64_t)ceil(wanted);
   }
   self->plane = mms_density_widened(&setting->picture, by);

@@ -101,11 +101,10 @@ enum { PILOT = 144, PILOT_PAIRS = 16, WIDEST = 3 };
 
 mms_plane mms_density_widened(const mms_plane *plane, int64_t by) {
   mms_plane wide = {.columns = plane->columns + 2 * by, .rows = plane->rows + 2 * by};
-  double side[2] = {(plane->high[0] - plane->low[0]) / (double)plane->columns,
-                    (plane->high[1] - plane->low[1]) / (double)plane->rows};
   for (int k = 0; k < 2; k++) {
-    wide.low[k] = plane->low[k] - side[k] * (double)by;
-    wide.high[k] = plane->high[k] + side[k] * (double)by;
+    const double border = mms_plane_side(plane, k) * (double)by;
+    wide.low[k] = plane->low[k] - border;
+    wide.high[k] = plane->high[k] + border;
   }
   return wide;
 }
@@ -148,9 +147,8 @@ mms_status mms_density_width(const mms_density_setting *setting, double smoothin
       needed = half - depth + 1; /* coarse cells from the middle */
       break;
     }
-    double side = (coarse.high[0] - coarse.low[0]) / (double)coarse.columns;
-    double picture = (setting->picture.high[0] - setting->picture.low[0]);
-    double wanted = (double)needed * side - 0.5 * picture, fine = picture / (double)setting->picture.columns;
+    double picture = setting->picture.high[0] - setting->picture.low[0], fine = mms_plane_side(&setting->picture, 0);
+    double wanted = (double)needed * mms_plane_side(&coarse, 0) - 0.5 * picture;
     if (wanted > 0.0 && (int64_t)ceil(wanted / fine) > *by) *by = (int64_t)ceil(wanted / fine);
     free(ring);
     mms_law_free(&shape);

@@ -33,19 +33,25 @@ typedef struct results {
   double *spread, *spread_gradient; /* of an estimator's U, which is not kept: the same shapes */
 } results;
 
+/* Where they are kept. */
+static void list_arrays(results *table, double **arrays[ARRAYS]) {
+  double **const all[ARRAYS] = {&table->points,        &table->exact,  &table->exact_gradient, &table->mean,
+                                &table->mean_gradient, &table->error,  &table->error_gradient, &table->draw,
+                                &table->draw_gradient, &table->spread, &table->spread_gradient};
+  memcpy(arrays, all, sizeof all);
+}
+
 static void put_away(results *table) {
-  double **const arrays[ARRAYS] = {&table->points,        &table->exact,  &table->exact_gradient, &table->mean,
-                                   &table->mean_gradient, &table->error,  &table->error_gradient, &table->draw,
-                                   &table->draw_gradient, &table->spread, &table->spread_gradient};
+  double **arrays[ARRAYS];
+  list_arrays(table, arrays);
   for (int i = 0; i < ARRAYS; i++) free(*arrays[i]);
   *table = (results){0};
 }
 
 static mms_status set_up(results *table, mms_error *error) {
   int64_t n = table->blocks.n_local, nd = n * table->dim, part = (int64_t)PART_BLOCKS * BLOCK;
-  double **const arrays[ARRAYS] = {&table->points,        &table->exact,  &table->exact_gradient, &table->mean,
-                                   &table->mean_gradient, &table->error,  &table->error_gradient, &table->draw,
-                                   &table->draw_gradient, &table->spread, &table->spread_gradient};
+  double **arrays[ARRAYS];
+  list_arrays(table, arrays);
   const int64_t sizes[ARRAYS] = {nd, n, nd, n, nd, n, nd, part, part * table->dim, part, part * table->dim};
   mms_status status = MMS_OK;
   for (int i = 0; i < ARRAYS && status == MMS_OK; i++)
@@ -292,10 +298,9 @@ static mms_status write_datasets(mms_h5 *file, const results *table, mms_error *
 static mms_status write_attributes(mms_h5 *file, const mms_evaluate_request *request, const mms_training *training,
                                    mms_error *error) {
   const mms_score_options *score = &request->score;
-  mms_status status = mms_h5_attribute_text(file, "/", "version", mms_version(), error);
-  if (status == MMS_OK) status = mms_h5_attribute_text(file, "/", "commit", mms_version_commit(), error);
-  if (status == MMS_OK && request->configuration != NULL)
-    status = mms_h5_attribute_text(file, "/", "configuration", request->configuration, error);
+  const mms_h5_text texts[] = {
+      {"version", mms_version()}, {"commit", mms_version_commit()}, {"configuration", request->configuration}};
+  mms_status status = mms_h5_attribute_texts(file, "/", texts, (int)(sizeof texts / sizeof *texts), error);
   if (status == MMS_OK) status = mms_h5_attribute_uint(file, "/", "seed", request->seed, error);
   if (status == MMS_OK) status = mms_h5_attribute_uint(file, "/", "training_checksum", training->checksum, error);
   if (status == MMS_OK) status = mms_h5_attribute_int(file, "/", "training_count", training->count, error);

@@ -1,42 +1,31 @@
-/* Densities on a grid of the plane, their moments, and the tilt that sets these. */
+/* Densities on a grid of the plane, their moments, and the tilt that sets these. Sums over cells are careful ones:
+ * there may be millions, and moments are wanted to 1e-13. */
 #include "mmsold/study/limit.h"
 
 #include "mmsold/linalg/dense.h"
+#include "study/careful.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 int64_t mms_plane_cells(const mms_plane *plane) { return plane->columns * plane->rows; }
 
-static double side(const mms_plane *plane, int axis) {
+double mms_plane_side(const mms_plane *plane, int axis) {
   return (plane->high[axis] - plane->low[axis]) / (double)(axis == 0 ? plane->columns : plane->rows);
 }
 
-double mms_plane_cell_area(const mms_plane *plane) { return side(plane, 0) * side(plane, 1); }
+double mms_plane_cell_area(const mms_plane *plane) { return mms_plane_side(plane, 0) * mms_plane_side(plane, 1); }
 
 void mms_plane_point(const mms_plane *plane, int64_t cell, double z[2]) {
   int64_t column = cell % plane->columns, row = cell / plane->columns;
-  z[0] = plane->low[0] + side(plane, 0) * ((double)column + 0.5);
-  z[1] = plane->low[1] + side(plane, 1) * ((double)row + 0.5);
+  z[0] = plane->low[0] + mms_plane_side(plane, 0) * ((double)column + 0.5);
+  z[1] = plane->low[1] + mms_plane_side(plane, 1) * ((double)row + 0.5);
 }
 
 void mms_law_free(mms_law *law) {
   mms_matrix_free(&law->density);
   *law = (mms_law){.log_z = 0.0};
 }
-
-/* A sum that keeps what rounding takes off (Neumaier): millions of cells, and moments wanted to 1e-13. */
-typedef struct careful {
-  double sum, lost;
-} careful;
-
-static void add(careful *to, double value) {
-  double sum = to->sum + value;
-  to->lost += fabs(to->sum) >= fabs(value) ? (to->sum - sum) + value : (value - sum) + to->sum;
-  to->sum = sum;
-}
-
-static double total(const careful *of) { return of->sum + of->lost; }
 
 static bool outermost(const mms_plane *plane, int64_t cell) {
   int64_t row = cell / plane->columns, column = cell % plane->columns;
@@ -48,39 +37,39 @@ static void normalise(mms_law *law) {
   const mms_plane *plane = &law->plane;
   int64_t cells = mms_plane_cells(plane);
   double *value = law->density.data, least = DBL_MAX, area = mms_plane_cell_area(plane);
-  careful all = {0}, black = {0}, edge = {0};
+  mms_careful all = {0}, black = {0}, edge = {0};
   for (int64_t i = 0; i < cells; i++) least = fmin(least, value[i]);
   for (int64_t i = 0; i < cells; i++) {
     value[i] = exp(least - value[i]);
-    add(&all, value[i]);
-    if ((i / plane->columns + i % plane->columns) % 2 == 0) add(&black, value[i]);
-    if (outermost(plane, i)) add(&edge, value[i]);
+    mms_careful_add(&all, value[i]);
+    if ((i / plane->columns + i % plane->columns) % 2 == 0) mms_careful_add(&black, value[i]);
+    if (outermost(plane, i)) mms_careful_add(&edge, value[i]);
   }
-  law->log_z = log(total(&all) * area) - least;
-  law->change = fabs(log(2.0 * total(&black) / total(&all)));
-  law->edge = total(&edge) / total(&all);
-  for (int64_t i = 0; i < cells; i++) value[i] /= total(&all) * area;
+  law->log_z = log(mms_careful_total(&all) * area) - least;
+  law->change = fabs(log(2.0 * mms_careful_total(&black) / mms_careful_total(&all)));
+  law->edge = mms_careful_total(&edge) / mms_careful_total(&all);
+  for (int64_t i = 0; i < cells; i++) value[i] /= mms_careful_total(&all) * area;
 }
 
 static void find_moments(mms_law *law) {
   const mms_plane *plane = &law->plane;
   double area = mms_plane_cell_area(plane), z[2];
-  careful first[2] = {{0}}, second[3] = {{0}};
+  mms_careful first[2] = {{0}}, second[3] = {{0}};
   for (int64_t i = 0; i < mms_plane_cells(plane); i++) {
     mms_plane_point(plane, i, z);
-    for (int k = 0; k < 2; k++) add(&first[k], area * law->density.data[i] * z[k]);
+    for (int k = 0; k < 2; k++) mms_careful_add(&first[k], area * law->density.data[i] * z[k]);
   }
-  for (int k = 0; k < 2; k++) law->mean[k] = total(&first[k]);
+  for (int k = 0; k < 2; k++) law->mean[k] = mms_careful_total(&first[k]);
   for (int64_t i = 0; i < mms_plane_cells(plane); i++) {
     mms_plane_point(plane, i, z);
     double mass = area * law->density.data[i], x = z[0] - law->mean[0], y = z[1] - law->mean[1];
-    add(&second[0], mass * x * x);
-    add(&second[1], mass * x * y);
-    add(&second[2], mass * y * y);
+    mms_careful_add(&second[0], mass * x * x);
+    mms_careful_add(&second[1], mass * x * y);
+    mms_careful_add(&second[2], mass * y * y);
   }
-  law->covariance[0] = total(&second[0]);
-  law->covariance[1] = law->covariance[2] = total(&second[1]);
-  law->covariance[3] = total(&second[2]);
+  law->covariance[0] = mms_careful_total(&second[0]);
+  law->covariance[1] = law->covariance[2] = mms_careful_total(&second[1]);
+  law->covariance[3] = mms_careful_total(&second[2]);
 }
 
 /* Everything but whether the integral over the whole plane is finite. */
@@ -120,12 +109,12 @@ mms_status mms_law_create(mms_law *law, const mms_plane *plane, const double *po
 
 double mms_law_expectation(const mms_law *law, mms_observable *observable, void *context) {
   double area = mms_plane_cell_area(&law->plane), z[2];
-  careful sum = {0};
+  mms_careful sum = {0};
   for (int64_t i = 0; i < mms_plane_cells(&law->plane); i++) {
     mms_plane_point(&law->plane, i, z);
-    add(&sum, area * law->density.data[i] * observable(context, z));
+    mms_careful_add(&sum, area * law->density.data[i] * observable(context, z));
   }
-  return total(&sum);
+  return mms_careful_total(&sum);
 }
 
 void mms_law_marginal(const mms_law *law, int axis, double *out) {
@@ -133,7 +122,7 @@ void mms_law_marginal(const mms_law *law, int axis, double *out) {
   int64_t length = axis == 0 ? plane->columns : plane->rows;
   memset(out, 0, (size_t)length * sizeof *out);
   for (int64_t i = 0; i < mms_plane_cells(plane); i++)
-    out[axis == 0 ? i % plane->columns : i / plane->columns] += side(plane, 1 - axis) * law->density.data[i];
+    out[axis == 0 ? i % plane->columns : i / plane->columns] += mms_plane_side(plane, 1 - axis) * law->density.data[i];
 }
 
 /* --- Newton -------------------------------------------------------------------------------- */
@@ -164,7 +153,7 @@ typedef struct newton {
 
 /* Moments of t − E_target t under the law; the upper triangle of the second ones. */
 static void take_moments(const mms_law *law, const double *mean, const double *wanted, newton *out) {
-  careful first[PARAMETERS] = {{0}}, second[PARAMETERS * PARAMETERS] = {{0}};
+  mms_careful first[PARAMETERS] = {{0}}, second[PARAMETERS * PARAMETERS] = {{0}};
   double area = mms_plane_cell_area(&law->plane), z[2], t[PARAMETERS];
   for (int64_t i = 0; i < mms_plane_cells(&law->plane); i++) {
     double mass = area * law->density.data[i];
@@ -173,14 +162,15 @@ static void take_moments(const mms_law *law, const double *mean, const double *w
     statistics(mean, z, t);
     for (int k = 0; k < PARAMETERS; k++) t[k] -= wanted[k];
     for (int k = 0; k < PARAMETERS; k++) {
-      add(&first[k], mass * t[k]);
-      for (int l = k; l < PARAMETERS; l++) add(&second[k * PARAMETERS + l], mass * t[k] * t[l]);
+      mms_careful_add(&first[k], mass * t[k]);
+      for (int l = k; l < PARAMETERS; l++) mms_careful_add(&second[k * PARAMETERS + l], mass * t[k] * t[l]);
     }
   }
-  for (int k = 0; k < PARAMETERS; k++) out->gradient[k] = -total(&first[k]);
+  for (int k = 0; k < PARAMETERS; k++) out->gradient[k] = -mms_careful_total(&first[k]);
   for (int k = 0; k < PARAMETERS; k++)
     for (int l = k; l < PARAMETERS; l++)
-      out->hessian[k * PARAMETERS + l] = total(&second[k * PARAMETERS + l]) - out->gradient[k] * out->gradient[l];
+      out->hessian[k * PARAMETERS + l] =
+          mms_careful_total(&second[k * PARAMETERS + l]) - out->gradient[k] * out->gradient[l];
 }
 
 static mms_status evaluate(const mms_target *target, const mms_plane *plane, const double *potential, const double *at,

@@ -6,6 +6,7 @@
 
 enum {
   SIMULATIONS = 10000,
+  AT_ONCE = 64,      /* random numbers made together */
   LEAST_EXPECTED = 5 /* W. Cochran's rule for the chi-square law, 1954 */
 };
 
@@ -81,12 +82,13 @@ static double statistic_of(int64_t cells, const int64_t *count, const double *sh
 /* Share of simulated sets of independent points whose statistic is as large, the set itself counted among them. */
 static double simulate(int64_t cells, const double *share, int64_t points, double statistic, uint64_t seed) {
   int64_t count[MMS_MODES_MOST], as_large = 1;
+  double uniforms[AT_ONCE];
   for (int s = 0; s < SIMULATIONS; s++) {
     mms_random_key key = {.seed = seed, .stream = MMS_STREAM_SUBSET, .step = 5, .item = (uint64_t)s}; /* 0-4: compare */
     memset(count, 0, sizeof count);
     for (int64_t i = 0; i < points; i++) {
-      double u;
-      mms_random_uniforms(key, i, 1, &u);
+      if (i % AT_ONCE == 0) mms_random_uniforms(key, i, points - i < AT_ONCE ? points - i : AT_ONCE, uniforms);
+      double u = uniforms[i % AT_ONCE];
       int64_t k = 0;
       for (; k + 1 < cells && (u >= share[k] || share[k] <= 0); k++) u -= share[k];
       count[k]++;

@@ -3,84 +3,63 @@
 #include "mmsold/base/memory.h"
 #include "mmsold/linalg/dense.h"
 #include "mmsold/study/distances.h"
+#include "study/careful.h"
 #include "study/points.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Rows per product. Inside a block rounding is at most γ_64 ≈ 7e-15 of Σ|y_i y_j| ≤ P max var (Cauchy-Schwarz); blocks
  * are added with compensation, so the covariance is good to about 1e-14 of its largest entry whatever P is. */
 enum { BLOCK = 64 };
 
 typedef struct bench {
-  double *mean, *mean_lost;     /* [d]: sums of x − μ, and what rounding lost of them */
-  double *second, *second_lost; /* [d][d]: the same for y yᵀ, y = (x − μ) − mean */
-  double *rows, *product;       /* [BLOCK][d], [d][d] */
+  mms_careful *sums;      /* [d + d²]: of x − μ, then of y yᵀ, y = (x − μ) − mean */
+  double *rows, *product; /* [BLOCK][d], [d][d] */
 } bench;
 
-/* Neumaier's sum: what an addition rounds away is kept beside. */
-static void add(double *sum, double *lost, double value) {
-  double total = *sum + value;
-  *lost += fabs(*sum) >= fabs(value) ? (*sum - total) + value : (value - total) + *sum;
-  *sum = total;
-}
-
 /* mean ← Σ (x − μ) / P. The differences are taken first: μ itself may be large. */
-static void average(bench *work, const mms_matrix *points, const double *mean) {
+static void average(bench *work, const mms_matrix *points, const double *origin, double *mean) {
   int64_t dim = points->cols;
   for (int64_t i = 0; i < points->rows; i++)
-    for (int64_t k = 0; k < dim; k++) add(&work->mean[k], &work->mean_lost[k], points->data[i * dim + k] - mean[k]);
-  for (int64_t k = 0; k < dim; k++) work->mean[k] = (work->mean[k] + work->mean_lost[k]) / (double)points->rows;
+    for (int64_t k = 0; k < dim; k++) mms_careful_add(&work->sums[k], points->data[i * dim + k] - origin[k]);
+  for (int64_t k = 0; k < dim; k++) mean[k] = mms_careful_total(&work->sums[k]) / (double)points->rows;
 }
 
-/* second ← Σ y yᵀ / P with y = (x − μ) − mean. */
-static void average_products(bench *work, const mms_matrix *points, const double *mean) {
+/* covariance ← Σ y yᵀ / P with y = (x − μ) − mean. */
+static void average_products(bench *work, const mms_matrix *points, const double *origin, const double *mean,
+                             double *covariance) {
   int64_t dim = points->cols;
+  mms_careful *second = work->sums + dim;
   for (int64_t first = 0; first < points->rows; first += BLOCK) {
     int64_t rows = points->rows - first < BLOCK ? points->rows - first : BLOCK;
     for (int64_t i = 0; i < rows; i++)
       for (int64_t k = 0; k < dim; k++)
-        work->rows[i * dim + k] = (points->data[(first + i) * dim + k] - mean[k]) - work->mean[k];
+        work->rows[i * dim + k] = (points->data[(first + i) * dim + k] - origin[k]) - mean[k];
     mms_dense_gram_upper(rows, dim, 1.0, work->rows, 0.0, work->product);
     for (int64_t i = 0; i < dim; i++)
-      for (int64_t j = i; j < dim; j++)
-        add(&work->second[i * dim + j], &work->second_lost[i * dim + j], work->product[i * dim + j]);
+      for (int64_t j = i; j < dim; j++) mms_careful_add(&second[i * dim + j], work->product[i * dim + j]);
   }
-  for (int64_t i = 0; i < dim * dim; i++)
-    work->second[i] = (work->second[i] + work->second_lost[i]) / (double)points->rows;
-}
-
-static mms_status set_up(bench *work, int64_t dim, mms_error *error) {
-  double **const arrays[6] = {&work->mean,        &work->mean_lost, &work->second,
-                              &work->second_lost, &work->rows,      &work->product};
-  const int64_t sizes[6] = {dim, dim, dim * dim, dim * dim, BLOCK * dim, dim * dim};
-  mms_status status = MMS_OK;
-  for (int i = 0; i < 6 && status == MMS_OK; i++) status = mms_allocate_doubles(arrays[i], sizes[i], "moments", error);
-  return status;
-}
-
-static void put_away(bench *work) {
-  free(work->mean);
-  free(work->mean_lost);
-  free(work->second);
-  free(work->second_lost);
-  free(work->rows);
-  free(work->product);
+  for (int64_t i = 0; i < dim * dim; i++) covariance[i] = mms_careful_total(&second[i]) / (double)points->rows;
+  mms_dense_mirror_upper(dim, covariance);
 }
 
 mms_status mms_study_measure(const mms_matrix *points, const double *origin, double *mean, double *covariance,
                              mms_error *error) {
+  int64_t dim = points->cols;
   bench work = {0};
-  mms_status status = set_up(&work, points->cols, error);
+  void *sums = NULL;
+  mms_status status = mms_allocate(&sums, dim + dim * dim, sizeof *work.sums, "moments", error);
+  work.sums = sums;
+  if (status == MMS_OK) status = mms_allocate_doubles(&work.rows, BLOCK * dim, "moments", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&work.product, dim * dim, "moments", error);
   if (status == MMS_OK) {
-    average(&work, points, origin);
-    average_products(&work, points, origin);
-    mms_dense_mirror_upper(points->cols, work.second);
-    memcpy(mean, work.mean, (size_t)points->cols * sizeof *mean);
-    memcpy(covariance, work.second, (size_t)(points->cols * points->cols) * sizeof *covariance);
+    average(&work, points, origin, mean);
+    average_products(&work, points, origin, mean, covariance);
   }
-  put_away(&work);
+  free(work.sums);
+  free(work.rows);
+  free(work.product);
   return status;
 }
 

@@ -1,5 +1,6 @@
 /* Nearest neighbours and what follows from them: duplicates. */
 #include "mmsold/base/memory.h"
+#include "mmsold/base/sort.h"
 #include "mmsold/study/distances.h"
 #include "study/neighbours.h"
 #include "study/points.h"
@@ -79,14 +80,9 @@ mms_status mms_nearest(const mms_matrix *queries, const mms_matrix *points, int6
   return status;
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* Linear interpolation between the order statistics at rank (n − 1) p/100; sorts the values. */
 static double percentile_of(double *values, int64_t count, double percentile) {
-  qsort(values, (size_t)count, sizeof *values, ascending);
+  mms_sort_doubles(values, count);
   double rank = (double)(count - 1) * percentile / 100.0;
   int64_t below = smaller((int64_t)rank, count - 1), above = smaller(below + 1, count - 1);
   return values[below] + (rank - (double)below) * (values[above] - values[below]);

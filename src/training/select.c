@@ -1,5 +1,6 @@
 /* Which rows of a source are kept, and in which order. */
 #include "mmsold/base/memory.h"
+#include "mmsold/base/sort.h"
 #include "mmsold/random/random.h"
 #include "training/generators.h"
 #include "training/mesh.h"
@@ -25,14 +26,9 @@ static mms_status keep_rows(mms_matrix *values, const int64_t *chosen, int64_t c
   return MMS_OK;
 }
 
-static int compare_labels(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static mms_status refuse_class(mms_matrix *labels, const mms_training_options *options, mms_error *error) {
   char list[256] = "";
-  qsort(labels->data, (size_t)labels->rows, sizeof(double), compare_labels);
+  mms_sort_doubles(labels->data, labels->rows);
   for (int64_t i = 0; i < labels->rows && strlen(list) < 200; i++)
     if (i == 0 || labels->data[i] != labels->data[i - 1])
       snprintf(list + strlen(list), sizeof list - strlen(list), "%s%lld", i > 0 ? ", " : "",

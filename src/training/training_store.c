@@ -18,12 +18,12 @@ static mms_status write_transform(mms_h5 *file, const mms_transform *t, mms_erro
 
 static mms_status write_attributes(mms_h5 *file, const mms_training *training, const char *configuration,
                                    mms_error *error) {
-  mms_status status = mms_h5_attribute_text(file, "/", "kind", "training", error);
-  if (status == MMS_OK) status = mms_h5_attribute_text(file, "/", "version", mms_version(), error);
-  if (status == MMS_OK) status = mms_h5_attribute_text(file, "/", "commit", mms_version_commit(), error);
-  if (status == MMS_OK) status = mms_h5_attribute_text(file, "/", "source", training->description, error);
-  if (status == MMS_OK && configuration != NULL)
-    status = mms_h5_attribute_text(file, "/", "configuration", configuration, error);
+  const mms_h5_text texts[] = {{"kind", "training"},
+                               {"version", mms_version()},
+                               {"commit", mms_version_commit()},
+                               {"source", training->description},
+                               {"configuration", configuration}};
+  mms_status status = mms_h5_attribute_texts(file, "/", texts, (int)(sizeof texts / sizeof *texts), error);
   if (status == MMS_OK) status = mms_h5_attribute_uint(file, "/", "checksum", training->checksum, error);
   if (status == MMS_OK) status = mms_h5_attribute_int(file, "/", "image_rows", training->image_rows, error);
   if (status == MMS_OK) status = mms_h5_attribute_int(file, "/", "image_columns", training->image_columns, error);

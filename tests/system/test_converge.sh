@@ -88,6 +88,9 @@ expect_exit 2 'burn_in=1: 1 leaves no step' run_ranks 1 converge c.yaml --conver
 expect_exit 2 'more than 10000 cells' run_ranks 1 converge c.yaml --converge.seeds=1000 --converge.steps=1,2,3,4,5,6
 expect_exit 2 'the cell particles-64_seed-0: .*required and missing: score.bandwidth' run_ranks 1 converge <(grep -v '^score' c.yaml)
 expect_exit 2 'made with score.bandwidth = 0.1, now it is 0.2' run_ranks 1 converge c.yaml --output.directory=one --score.bandwidth=0.2 --cell 1
+echo keep > file
+expect_exit 2 'output.directory: file/below: the folder file/below cannot be made' run_ranks 2 converge c.yaml \
+  --output.directory=file/below
 expect_exit 0 '^# +4  particles-128_seed-1' run_ranks 1 converge c.yaml --check
 
 # a cell that fails (P <= d) is named, the others are kept and reported

@@ -56,6 +56,7 @@ run_ranks 3 evaluate c.yaml --points points.npy --output parts.h5 --quiet $parts
 h5diff -q whole.h5 parts.h5 /grad_V /grad_V || fail "evaluate differs"
 h5diff -q whole.h5 parts.h5 /V_stderr /V_stderr || fail "standard errors differ"
 "$MMSOLD_PROGRAM" info dense-3/samples.h5 | grep -q 'placement: partitioned' || fail "the file does not say where the set was"
+"$MMSOLD_PROGRAM" info dense-3/samples.h5 | grep -q '/trace/nearest_50' || fail "no distances to the training set in the trace"
 "$MMSOLD_PROGRAM" plot dense-3/samples.h5 --trace --output trace.png
 
 # what holds the whole set says so

@@ -50,6 +50,12 @@ mms_status mms_h5_write_array(mms_h5 *file, const char *name, mms_h5_type type, 
  * is written, so values that differ between ranks (a host's name, a time) are fine. Collective; agreed. */
 mms_status mms_h5_attribute_text(mms_h5 *file, const char *object, const char *name, const char *value,
                                  mms_error *error);
+/* Several texts; those that are NULL are left out. */
+typedef struct mms_h5_text {
+  const char *name, *value;
+} mms_h5_text;
+mms_status mms_h5_attribute_texts(mms_h5 *file, const char *object, const mms_h5_text *texts, int count,
+                                  mms_error *error);
 mms_status mms_h5_attribute_int(mms_h5 *file, const char *object, const char *name, int64_t value, mms_error *error);
 mms_status mms_h5_attribute_uint(mms_h5 *file, const char *object, const char *name, uint64_t value, mms_error *error);
 mms_status mms_h5_attribute_double(mms_h5 *file, const char *object, const char *name, double value, mms_error *error);

@@ -24,6 +24,7 @@ typedef struct mms_plane {
 } mms_plane;
 
 int64_t mms_plane_cells(const mms_plane *plane);
+double mms_plane_side(const mms_plane *plane, int axis); /* of a cell, along x or y */
 double mms_plane_cell_area(const mms_plane *plane);
 /* The middle of a cell. Local. */
 void mms_plane_point(const mms_plane *plane, int64_t cell, double z[2]);

@@ -3,6 +3,8 @@
 #include "dynamics_support.h"
 #include "team_support.h"
 
+#include "mmsold/base/sort.h"
+
 enum { N = 60, D = 3, P = 300, STEPS = 12 };
 static double points[N * D];
 
@@ -58,11 +60,6 @@ static void same_bits_at_any_number_of_ranks(void **state) {
   }
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* The distance to the nearest training point in bandwidths, of every particle, sorted. */
 static void distances_of(const mms_target *target, const double *y, int64_t count, double *out) {
   for (int64_t p = 0; p < count; p++) {
@@ -75,7 +72,7 @@ static void distances_of(const mms_target *target, const double *y, int64_t coun
       out[p] = fmin(out[p], sqrt(square) / 0.5);
     }
   }
-  qsort(out, (size_t)count, sizeof *out, ascending);
+  mms_sort_doubles(out, count);
 }
 
 static void what_is_seen_is_what_is_there(void **state) {

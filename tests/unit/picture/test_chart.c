@@ -162,17 +162,23 @@ static void impossible_charts_are_refused(void **state) {
                  "3 columns");
 }
 
-/* Without gnuplot: says which package has it, keeps the numbers, leaves no half picture. */
-static void missing_gnuplot_is_named(void **state) {
-  (void)state;
+/* A chart drawn with only the test's folder on PATH. */
+static mms_status chart_by_what_is_there(const char *name, mms_error *error) {
   char *path = strdup(getenv("PATH"));
   mms_chart chart = {"", "x", "y", 0, 0, 0, NULL};
   mms_series series = {"a", &points, MMS_MARK_POINTS};
-  mms_error error = mms_error_none();
   setenv("PATH", folder, 1);
-  mms_status status = mms_picture_chart(in_folder("b.png"), &chart, 1, &series, NULL, 1, &error);
+  mms_status status = mms_picture_chart(in_folder(name), &chart, 1, &series, NULL, 1, error);
   setenv("PATH", path, 1);
   free(path);
+  return status;
+}
+
+/* Without gnuplot: says which package has it, keeps the numbers, leaves no half picture. */
+static void missing_gnuplot_is_named(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  mms_status status = chart_by_what_is_there("b.png", &error);
   expect_refused(status, MMS_ERR_SYSTEM, &error, "gnuplot-nox");
   expect_refused(status, MMS_ERR_SYSTEM, &error, "b.png.csv");
   assert_int_equal(access(in_folder("b.png.csv"), R_OK), 0);
@@ -187,14 +193,8 @@ static void failing_gnuplot_is_quoted(void **state) {
   fputs("#!/bin/sh\necho 'out of ink' >&2\nexit 3\n", fake);
   fclose(fake);
   assert_int_equal(chmod(in_folder("gnuplot"), 0700), 0);
-  char *path = strdup(getenv("PATH"));
-  mms_chart chart = {"", "x", "y", 0, 0, 0, NULL};
-  mms_series series = {"a", &points, MMS_MARK_POINTS};
   mms_error error = mms_error_none();
-  setenv("PATH", folder, 1);
-  mms_status status = mms_picture_chart(in_folder("c.png"), &chart, 1, &series, NULL, 1, &error);
-  setenv("PATH", path, 1);
-  free(path);
+  mms_status status = chart_by_what_is_there("c.png", &error);
   expect_refused(status, MMS_ERR_SYSTEM, &error, "out of ink");
 }
 
