@@ -14,7 +14,7 @@ _Static_assert(sizeof(mms_thin) == sizeof(int) && sizeof(mms_whiten) == sizeof(i
                    sizeof(mms_scheme) == sizeof(int) && sizeof(mms_retraction) == sizeof(int) &&
                    sizeof(mms_noise) == sizeof(int) && sizeof(mms_sharing) == sizeof(int) &&
                    sizeof(mms_backend) == sizeof(int) && sizeof(mms_density_rule) == sizeof(int) &&
-                   sizeof(mms_precision) == sizeof(int),
+                   sizeof(mms_precision) == sizeof(int) && sizeof(mms_linalg) == sizeof(int),
                "an enumeration is not an int");
 
 _Static_assert(offsetof(mms_config, name) == 0, "an offset of 0 in the schema means nowhere");

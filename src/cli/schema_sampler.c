@@ -21,7 +21,10 @@ static const mms_choice sharings[] = {
 static const mms_choice backends[] = {
     {"auto", MMS_BACKEND_AUTO, true}, {"reference", MMS_BACKEND_REFERENCE, true},   {"dense", MMS_BACKEND_DENSE, true},
     {"tree", MMS_BACKEND_TREE, true}, {"neighbours", MMS_BACKEND_NEIGHBOURS, true}, {0}};
-static const mms_choice linalgs[] = {{"auto", 0, true}, {"replicated", 0, true}, {"distributed", 0, false}, {0}};
+static const mms_choice linalgs[] = {{"auto", MMS_LINALG_AUTO, true},
+                                     {"replicated", MMS_LINALG_REPLICATED, true},
+                                     {"distributed", MMS_LINALG_DISTRIBUTED, true},
+                                     {0}};
 
 static const mms_schema_key rows[] = {
     {.key = MMS_KEY_METHOD,
@@ -211,11 +214,13 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_SCORE,
      .name = "linalg",
      .type = MMS_TYPE_CHOICE,
-     .meaning = "where the d x d algebra is done: on every rank, or spread over them",
+     .meaning = "where the d x d algebra is done: on every rank, or spread over them (method mmsold; last bits then "
+                "depend on the number of ranks)",
      .unit = "",
      .default_text = "auto",
      .built = true,
-     .choices = linalgs},
+     .choices = linalgs,
+     .offset = AT(sampler.linalg)},
 };
 
 const mms_schema_group mms_schema_sampler = GROUP_OF(rows);

@@ -54,8 +54,15 @@ mms_status mms_method_ask(mms_dynamics *dynamics, int64_t step, mms_error *error
   mms_asked *asked = &dynamics->asked;
   asked->count = asked->rows = 0;
   asked->asking = true;
-  for (int64_t b = blocks->first; b < blocks->end; b++)
-    if (mms_method_block_is_sound(dynamics, b)) (void)dynamics->method->block(dynamics, step, b, NULL);
+  for (int64_t b = blocks->first; b < blocks->end; b++) {
+    if (!mms_method_block_is_sound(dynamics, b)) continue;
+    if (mms_method_is_spread(dynamics)) {
+      mms_method_positions(dynamics, b);
+      (void)dynamics->method->front(dynamics, step, b, NULL);
+    } else {
+      (void)dynamics->method->block(dynamics, step, b, NULL);
+    }
+  }
   asked->asking = false;
   dynamics->bad_block = -1; /* they are looked for again */
   dynamics->bad_blocks = 0;

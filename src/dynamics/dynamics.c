@@ -105,16 +105,20 @@ static mms_status allocate(mms_dynamics *dynamics, mms_error *error) {
 /* What only this rank's memory can refuse, after the target stands. */
 static mms_status create_local(mms_dynamics *dynamics, mms_error *error) {
   const mms_sampler_options *sampler = &dynamics->context.sampler;
+  const mms_target_spread *spread = dynamics->target.spread;
   int64_t d = dynamics->target.dim;
   mms_status status = mms_ensemble_create(&dynamics->ensemble, dynamics->context.team, sampler->particles, d,
                                           2 * dynamics->pairs, error);
   if (status != MMS_OK) return status;
   dynamics->target.tile = dynamics->ensemble.blocks.size;
   if (dynamics->method->constrained)
-    status = mms_constraint_create(&dynamics->constraint, &dynamics->ensemble.blocks, d, sampler->retraction, error);
+    status = mms_constraint_create_on(&dynamics->constraint, &dynamics->ensemble.blocks, d, sampler->retraction,
+                                      spread != NULL ? spread->grid : NULL, error);
   else
     status = mms_moments_create(&dynamics->moments, &dynamics->ensemble.blocks, &dynamics->target, error);
   if (status == MMS_OK) status = allocate(dynamics, error);
+  if (status == MMS_OK && spread != NULL && dynamics->target.kind == MMS_FACTOR_EIGEN)
+    status = mms_allocate_doubles(&dynamics->mapped, dynamics->ensemble.blocks.n_local * d, "the increments", error);
   if (status == MMS_OK) status = dynamics->method->prepare(dynamics, error);
   return status;
 }
@@ -152,10 +156,13 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
                         "sampler.method: %s works on a whole training set: give training.placement: replicated",
                         method->name);
   }
+  mms_linalg linalg = MMS_LINALG_REPLICATED;
+  if (status == MMS_OK)
+    status = mms_method_choose_linalg(context, method, &linalg, self->linalg, sizeof self->linalg, error);
   status = mms_team_agree(context->team, status, error);
   if (status == MMS_OK)
-    status = mms_target_create(&self->target, context->team, context->training, score->bandwidth,
-                               method->factor(&context->sampler), error);
+    status = (linalg == MMS_LINALG_DISTRIBUTED ? mms_target_create_distributed : mms_target_create)(
+        &self->target, context->team, context->training, score->bandwidth, method->factor(&context->sampler), error);
   if (status == MMS_OK) status = mms_team_agree(context->team, create_local(self, error), error);
   if (status == MMS_OK)
     status = mms_field_create_for(&self->field, context->team, context->training, score, self->ensemble.blocks.size,
@@ -191,7 +198,8 @@ void mms_dynamics_free(mms_dynamics **dynamics) {
   mms_moments_free(&self->moments);
   mms_ensemble_free(&self->ensemble);
   mms_target_free(&self->target);
-  double *const arrays[] = {self->w, self->potential, self->speed, self->z, self->mean, self->xi, self->log_mass};
+  double *const arrays[] = {self->w,    self->potential, self->speed,    self->z,
+                            self->mean, self->xi,        self->log_mass, self->mapped};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
   free(self);
   *dynamics = NULL;
@@ -235,12 +243,13 @@ const mms_tilt *mms_dynamics_tilt(const mms_dynamics *dynamics) {
 int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {
   const mms_blocks *blocks = &dynamics->ensemble.blocks;
   int64_t d = dynamics->target.dim;
-  int64_t doubles = 2 * blocks->n_local * d                                            /* Y and W */
-                    + blocks->size * (3 * d + 1)                                       /* a block's tiles */
-                    + 2 * (blocks->end - blocks->first)                                /* the blocks' sums */
-                    + 3 * d * d + (MMS_TARGET_TILE + 2) * d;                           /* the target */
+  int64_t doubles = 2 * blocks->n_local * d              /* Y and W */
+                    + blocks->size * (3 * d + 1)         /* a block's tiles */
+                    + 2 * (blocks->end - blocks->first); /* the blocks' sums */
+  if (dynamics->mapped != NULL) doubles += blocks->n_local * d;
   if (mms_field_collective(dynamics->field)) doubles += blocks->n_local * (2 * d + 1); /* all questions at once */
-  int64_t bytes = doubles * (int64_t)sizeof(double) + mms_field_bytes(dynamics->field);
+  int64_t bytes =
+      doubles * (int64_t)sizeof(double) + mms_target_bytes(&dynamics->target) + mms_field_bytes(dynamics->field);
   bytes +=
       dynamics->constraint != NULL ? mms_constraint_bytes(dynamics->constraint) : mms_moments_bytes(dynamics->moments);
   return bytes + (dynamics->method->bytes != NULL ? dynamics->method->bytes(dynamics) : 0);
@@ -248,6 +257,15 @@ int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {
 
 void mms_dynamics_describe(const mms_dynamics *dynamics, char *text, size_t size) {
   dynamics->method->describe(dynamics, text, size);
+}
+
+const char *mms_dynamics_linalg(const mms_dynamics *dynamics) { return dynamics->linalg; }
+
+const double *mms_dynamics_positions_together(mms_dynamics *dynamics) {
+  if (!mms_method_is_spread(dynamics)) return NULL;
+  mms_target_positions_together(&dynamics->target, dynamics->ensemble.blocks.n_local, dynamics->ensemble.y,
+                                dynamics->w); /* which a step writes over */
+  return dynamics->w;
 }
 
 bool mms_dynamics_caution(const mms_dynamics *dynamics, char *text, size_t size) {

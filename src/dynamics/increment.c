@@ -42,37 +42,41 @@ void mms_increment_free(mms_increment *increment) {
   *increment = (mms_increment){0};
 }
 
-/* LM:  W = −h G_Y + √(h/2) (ξ_prev + ξ);   EM:  W = −h G_Y + √(2h) ξ;   G_Y = (Z − K̄) L/δ². */
-static void gradient_step(const mms_increment *increment, const mms_target *target, int64_t rows, const double *z,
-                          double *mean, const double *xi_previous, const double *xi, double *w) {
+/* G_Z = (Z − K̄)/δ² in the place of K̄; the exponential scheme wants K̄ itself. */
+void mms_increment_field(const mms_increment *increment, const mms_target *target, int64_t rows, const double *z,
+                         double *mean) {
   int64_t count = rows * target->dim;
   double square = target->bandwidth * target->bandwidth;
+  if (increment->scheme == MMS_SCHEME_EXPONENTIAL) return;
   for (int64_t i = 0; i < count; i++) mean[i] = (z[i] - mean[i]) / square;
-  mms_target_pull_back(target, rows, mean, w);
-  for (int64_t i = 0; i < count; i++) {
-    double xi_sum = increment->uses_previous ? xi_previous[i] + xi[i] : xi[i];
-    w[i] = -increment->drift * w[i] + increment->noise * xi_sum;
-  }
 }
 
-/* W = −(Y − Y^k)(I − e^{−hB}) + ξ (B⁻¹(I − e^{−2hB}))^{1/2},   Y^k = (K̄ − 1μ*ᵀ) L⁻ᵀ. */
-static void exponential_step(const mms_increment *increment, const mms_target *target, int64_t rows, const double *y,
-                             double *mean, const double *xi, double *w) {
-  int64_t d = target->dim;
-  mms_target_coordinates(target, rows, mean, mean);
+/* LM:  W = −h G_Y + √(h/2) (ξ_prev + ξ);   EM:  W = −h G_Y + √(2h) ξ;   G_Y = (Z − K̄) L/δ².
+ * Exponential:  W = −(Y − Y^k)(I − e^{−hB}) + ξ (B⁻¹(I − e^{−2hB}))^{1/2},   Y^k = (K̄ − 1μ*ᵀ) L⁻ᵀ. */
+void mms_increment_finish(const mms_increment *increment, int64_t dim, int64_t rows, const double *y,
+                          const double *mapped, const double *xi_previous, const double *xi, double *w) {
+  if (increment->scheme != MMS_SCHEME_EXPONENTIAL) {
+    for (int64_t i = 0; i < rows * dim; i++) {
+      double xi_sum = increment->uses_previous ? xi_previous[i] + xi[i] : xi[i];
+      w[i] = -increment->drift * mapped[i] + increment->noise * xi_sum;
+    }
+    return;
+  }
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t k = 0; k < d; k++) {
-      int64_t at = i * d + k;
-      w[at] = -(y[at] - mean[at]) * increment->relax[k] + xi[at] * increment->spread[k];
+    for (int64_t k = 0; k < dim; k++) {
+      int64_t at = i * dim + k;
+      w[at] = -(y[at] - mapped[at]) * increment->relax[k] + xi[at] * increment->spread[k];
     }
 }
 
 void mms_increment_block(const mms_increment *increment, const mms_target *target, int64_t rows, const double *y,
                          const double *z, double *mean, const double *xi_previous, const double *xi, double *w) {
+  mms_increment_field(increment, target, rows, z, mean);
   if (increment->scheme == MMS_SCHEME_EXPONENTIAL)
-    exponential_step(increment, target, rows, y, mean, xi, w);
+    mms_target_coordinates(target, rows, mean, w);
   else
-    gradient_step(increment, target, rows, z, mean, xi_previous, xi, w);
+    mms_target_pull_back(target, rows, mean, w);
+  mms_increment_finish(increment, target->dim, rows, y, w, xi_previous, xi, w);
 }
 
 void mms_increment_parts(const mms_increment *increment, int64_t dim, int64_t rows, const double *xi_previous,

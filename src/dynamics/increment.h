@@ -31,6 +31,13 @@ void mms_increment_free(mms_increment *increment);
 void mms_increment_block(const mms_increment *increment, const mms_target *target, int64_t rows, const double *y,
                          const double *z, double *mean, const double *xi_previous, const double *xi, double *w);
 
+/* The same in two parts, between which `mean` goes through the target's map (coordinates for the exponential scheme,
+ * else pull_back) into `mapped`, which may be w. Local; allocates nothing. */
+void mms_increment_field(const mms_increment *increment, const mms_target *target, int64_t rows, const double *z,
+                         double *mean);
+void mms_increment_finish(const mms_increment *increment, int64_t dim, int64_t rows, const double *y,
+                          const double *mapped, const double *xi_previous, const double *xi, double *w);
+
 /* The sums of squares of the two parts of a block's w: what the noise gave it, and the rest. Local. */
 void mms_increment_parts(const mms_increment *increment, int64_t dim, int64_t rows, const double *xi_previous,
                          const double *xi, const double *w, double *pull_square, double *noise_square);

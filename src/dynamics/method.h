@@ -31,12 +31,15 @@ struct mms_dynamics {
   int64_t step;               /* steps done */
   int64_t pairs;              /* M/2, or 0 where there is nothing to smooth */
 
+  char linalg[256]; /* where the d × d algebra is done, and why */
+
   double *w;         /* [n_local][d]: what a step adds to Y */
   double *potential; /* [local blocks]: a step's sums of V */
   double *speed;     /* [local blocks]: a step's sums of squared velocities; 0 where there are none */
   /* Of the block in hand: */
   double *z, *mean, *xi;            /* [block size][d] */
   double *log_mass;                 /* [block size] */
+  double *mapped;                   /* [n_local][d]: of a spread target with eigenvectors, else NULL */
   mms_asked asked;                  /* empty unless mms_field_collective */
   int64_t bad_block;                /* the first local block that was refused in this step, or −1 */
   int64_t bad_blocks;               /* local blocks refused before the moments were formed */
@@ -62,6 +65,12 @@ typedef struct mms_method_table {
   mms_status (*start)(mms_dynamics *dynamics, mms_error *error);
   /* W of block b in step `step`, with its potential; Y stays as it is. Local; a failure is only this rank's. */
   mms_status (*block)(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error);
+  /* The same in two parts, between which all rows meet a target that is spread over the ranks (together.c): from the
+   * block's positions in dynamics->z to what is to be mapped, in W; and from there to W. Ways that have none work with
+   * whole matrices only. Local. */
+  mms_status (*front)(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error);
+  void (*back)(mms_dynamics *dynamics, int64_t step, int64_t b);
+  void (*map)(mms_dynamics *dynamics); /* Collective */
   /* Y + W was taken: the rest of the state follows. Local. */
   void (*accept)(mms_dynamics *dynamics);
   int (*arrays)(mms_dynamics *dynamics, mms_state_array *arrays); /* those after Y */
@@ -95,6 +104,18 @@ bool mms_method_block_is_there(const mms_dynamics *dynamics, int64_t b); /* the 
  * is not looked at. */
 mms_status mms_method_means(mms_dynamics *dynamics, int64_t step, int64_t b, const double *points, double bandwidth,
                             double smoothing, mms_error *error);
+
+/* Is the target spread over the ranks, so that maps are of all rows together? */
+bool mms_method_is_spread(const mms_dynamics *dynamics);
+/* Where the d × d algebra is to be done: MMS_LINALG_REPLICATED or MMS_LINALG_DISTRIBUTED, and the reason in one line.
+ * MMS_ERR_INPUT where distributed is asked for and not possible. Local. */
+mms_status mms_method_choose_linalg(const mms_dynamics_context *context, const mms_method_table *method,
+                                    mms_linalg *linalg, char *reason, size_t size, mms_error *error);
+/* Positions of block b into dynamics->z. Where the target is spread they are taken from W, which holds all rows'. */
+void mms_method_positions(mms_dynamics *dynamics, int64_t b);
+/* W of all local blocks, their potentials and what is observed of them, where the target is spread. Collective whatever
+ * becomes of a rank's blocks; a failure is only this rank's. */
+mms_status mms_method_together(mms_dynamics *dynamics, int64_t step, mms_error *error);
 
 /* Ask the field for all local blocks at once. Collective; agreed. */
 mms_status mms_method_ask(mms_dynamics *dynamics, int64_t step, mms_error *error);

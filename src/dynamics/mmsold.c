@@ -12,6 +12,9 @@ const mms_method_table mms_method_mmsold = {
     .free = mms_overdamped_free,
     .start = mms_overdamped_start,
     .block = mms_overdamped_block,
+    .front = mms_overdamped_front,
+    .map = mms_overdamped_map,
+    .back = mms_overdamped_back,
     .describe = mms_overdamped_describe,
     .bytes = mms_overdamped_bytes,
 };

@@ -59,7 +59,7 @@ static mms_queries nearest_query(mms_dynamics *dynamics, int64_t b) {
   const mms_score_options *score = &dynamics->context.score;
   mms_block_rows block = mms_method_rows(dynamics, b);
   double spread = score->bandwidth * sqrt(2.0 / dynamics->target.step_bound); /* √λmax */
-  mms_target_positions(&dynamics->target, block.rows, dynamics->ensemble.y + block.offset, dynamics->z);
+  mms_method_positions(dynamics, b);
   return (mms_queries){.count = block.rows,
                        .points = dynamics->z,
                        .bandwidth = fmax(NARROW * score->bandwidth, LEAST_SPREAD * spread),
@@ -80,10 +80,13 @@ static bool is_searched(const mms_dynamics *dynamics, int64_t b) {
   return b % stride_of(&dynamics->ensemble.blocks) == 0;
 }
 
-mms_status mms_observe_block(mms_dynamics *dynamics, int64_t b, mms_error *error) {
+void mms_observe_block(mms_dynamics *dynamics, int64_t b) {
   const double parts[2] = {dynamics->pull_square, dynamics->noise_square};
   add_chunk(dynamics, b);
   mms_step_add_riders(dynamics, PULL, 2, parts);
+}
+
+mms_status mms_observe_nearest(mms_dynamics *dynamics, int64_t b, mms_error *error) {
   if (!is_searched(dynamics, b) || mms_field_collective(dynamics->field)) return MMS_OK;
   const mms_queries queries = nearest_query(dynamics, b);
   mms_status status = mms_field_softmax_mean(dynamics->field, &queries, dynamics->mean, dynamics->log_mass, error);

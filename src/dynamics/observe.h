@@ -4,12 +4,15 @@
 
 #include "dynamics/method.h"
 
-/* Add what is to be seen of block b, whose step is done (its W and potential stand), to the sums that travel. z, mean
+/* Add what is to be seen of block b, whose step is done (its W and potential stand), to the sums that travel. Local. */
+void mms_observe_block(mms_dynamics *dynamics, int64_t b);
+
+/* The distances of block b's particles to the nearest training points, unless all blocks are asked for at once. z, mean
  * and log_mass of the block in hand are written over. Local; a failure is only this rank's. */
-mms_status mms_observe_block(mms_dynamics *dynamics, int64_t b, mms_error *error);
+mms_status mms_observe_nearest(mms_dynamics *dynamics, int64_t b, mms_error *error);
 
 /* Over a partitioned training set, where the field is asked for all blocks at once: the distances to the nearest
- * training points, after all blocks. Collective: whatever became of the blocks; agreed. */
+ * training points, before or after all blocks. Collective: whatever became of the blocks; agreed. */
 mms_status mms_observe_together(mms_dynamics *dynamics, mms_error *error);
 
 /* What was seen, after the reduction; the same on every rank. Local. */

@@ -3,6 +3,7 @@
 #include "mmsold/base/memory.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 mms_factor mms_overdamped_factor(const mms_sampler_options *sampler) { return mms_increment_factor(sampler->scheme); }
 
@@ -33,22 +34,62 @@ mms_status mms_overdamped_start(mms_dynamics *dynamics, mms_error *error) {
                             dynamics->constraint, context->sampler.seed, error);
 }
 
+/* ξ of the block, and ξ_prev where the scheme looks at it. */
+static void draw(mms_overdamped *self, int64_t step, int64_t b) {
+  mms_method_noise(&self->base, step, b, self->base.xi);
+  if (self->increment.uses_previous) mms_method_noise(&self->base, step - 1, b, self->xi_previous);
+}
+
+static void observe(mms_overdamped *self, mms_block_rows block) {
+  mms_dynamics *dynamics = &self->base;
+  if (dynamics->observing)
+    mms_increment_parts(&self->increment, dynamics->target.dim, block.rows, self->xi_previous, dynamics->xi,
+                        dynamics->w + block.offset, &dynamics->pull_square, &dynamics->noise_square);
+}
+
 mms_status mms_overdamped_block(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error) {
   mms_overdamped *self = (mms_overdamped *)dynamics;
   const mms_score_options *score = &dynamics->context.score;
   mms_block_rows block = mms_method_rows(dynamics, b);
-  const double *y = dynamics->ensemble.y + block.offset;
-  mms_target_positions(&dynamics->target, block.rows, y, dynamics->z);
+  mms_method_positions(dynamics, b);
   mms_status status = mms_method_means(dynamics, step, b, dynamics->z, score->bandwidth, score->smoothing, error);
   if (status != MMS_OK) return status;
-  mms_method_noise(dynamics, step, b, dynamics->xi);
-  if (self->increment.uses_previous) mms_method_noise(dynamics, step - 1, b, self->xi_previous);
-  mms_increment_block(&self->increment, &dynamics->target, block.rows, y, dynamics->z, dynamics->mean,
-                      self->xi_previous, dynamics->xi, dynamics->w + block.offset);
-  if (dynamics->observing)
-    mms_increment_parts(&self->increment, dynamics->target.dim, block.rows, self->xi_previous, dynamics->xi,
-                        dynamics->w + block.offset, &dynamics->pull_square, &dynamics->noise_square);
+  draw(self, step, b);
+  mms_increment_block(&self->increment, &dynamics->target, block.rows, dynamics->ensemble.y + block.offset, dynamics->z,
+                      dynamics->mean, self->xi_previous, dynamics->xi, dynamics->w + block.offset);
+  observe(self, block);
   return MMS_OK;
+}
+
+mms_status mms_overdamped_front(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error) {
+  mms_overdamped *self = (mms_overdamped *)dynamics;
+  const mms_score_options *score = &dynamics->context.score;
+  mms_block_rows block = mms_method_rows(dynamics, b);
+  mms_status status = mms_method_means(dynamics, step, b, dynamics->z, score->bandwidth, score->smoothing, error);
+  if (status != MMS_OK) return status;
+  mms_increment_field(&self->increment, &dynamics->target, block.rows, dynamics->z, dynamics->mean);
+  memcpy(dynamics->w + block.offset, dynamics->mean, (size_t)(block.rows * dynamics->target.dim) * sizeof(double));
+  return MMS_OK;
+}
+
+void mms_overdamped_map(mms_dynamics *dynamics) {
+  const mms_overdamped *self = (const mms_overdamped *)dynamics;
+  int64_t rows = dynamics->ensemble.blocks.n_local;
+  if (self->increment.scheme == MMS_SCHEME_EXPONENTIAL)
+    mms_target_coordinates_together(&dynamics->target, rows, dynamics->w, dynamics->mapped);
+  else
+    mms_target_pull_back_together(&dynamics->target, rows, dynamics->w, dynamics->w);
+}
+
+void mms_overdamped_back(mms_dynamics *dynamics, int64_t step, int64_t b) {
+  mms_overdamped *self = (mms_overdamped *)dynamics;
+  mms_block_rows block = mms_method_rows(dynamics, b);
+  double *w = dynamics->w + block.offset;
+  draw(self, step, b);
+  mms_increment_finish(&self->increment, dynamics->target.dim, block.rows, dynamics->ensemble.y + block.offset,
+                       dynamics->mapped != NULL ? dynamics->mapped + block.offset : w, self->xi_previous, dynamics->xi,
+                       w);
+  observe(self, block);
 }
 
 void mms_overdamped_describe(const mms_dynamics *dynamics, char *text, size_t size) {

@@ -21,6 +21,9 @@ mms_status mms_overdamped_prepare(mms_dynamics *dynamics, mms_error *error);
 void mms_overdamped_free(mms_dynamics *dynamics);
 mms_status mms_overdamped_start(mms_dynamics *dynamics, mms_error *error);
 mms_status mms_overdamped_block(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error);
+mms_status mms_overdamped_front(mms_dynamics *dynamics, int64_t step, int64_t b, mms_error *error);
+void mms_overdamped_map(mms_dynamics *dynamics);
+void mms_overdamped_back(mms_dynamics *dynamics, int64_t step, int64_t b);
 void mms_overdamped_describe(const mms_dynamics *dynamics, char *text, size_t size);
 int64_t mms_overdamped_bytes(const mms_dynamics *dynamics);
 

@@ -83,9 +83,32 @@ static void fill_report(const mms_dynamics *dynamics, mms_step_report *report) {
   report->seconds_algebra = moments.seconds_algebra;
 }
 
+/* W of each local block, on its own. A failure is only this rank's. */
+static mms_status each_block(mms_dynamics *dynamics, int64_t step, mms_error *error) {
+  const mms_blocks *blocks = &dynamics->ensemble.blocks;
+  mms_status mine = mms_field_collective(dynamics->field) ? mms_method_ask(dynamics, step, error) : MMS_OK;
+  for (int64_t b = blocks->first; b < blocks->end && mine == MMS_OK; b++) {
+    dynamics->potential[b - blocks->first] = dynamics->speed[b - blocks->first] = 0.0;
+    dynamics->pull_square = dynamics->noise_square = 0.0;
+    if (!mms_method_block_is_sound(dynamics, b)) continue;
+    mine = dynamics->method->block(dynamics, step, b, error);
+    if (mine != MMS_OK || !dynamics->observing) continue;
+    mms_observe_block(dynamics, b);
+    mine = mms_observe_nearest(dynamics, b, error);
+  }
+  if (dynamics->observing && mms_field_collective(dynamics->field)) {
+    mms_error observed = mms_error_none();
+    mms_status status = mms_observe_together(dynamics, &observed);
+    if (mine == MMS_OK && status != MMS_OK) {
+      mine = status;
+      if (error != NULL) *error = observed;
+    }
+  }
+  return mine;
+}
+
 mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *request, mms_step_report *report,
                              mms_error *error) {
-  const mms_blocks *blocks = &dynamics->ensemble.blocks;
   const mms_team *team = dynamics->context.team;
   int64_t step = dynamics->step + 1;
   double field_before = mms_field_read_counters(dynamics->field).seconds;
@@ -95,22 +118,8 @@ mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *req
   dynamics->observing = request->observe;
 
   begin(dynamics);
-  mms_status mine = mms_field_collective(dynamics->field) ? mms_method_ask(dynamics, step, error) : MMS_OK;
-  for (int64_t b = blocks->first; b < blocks->end && mine == MMS_OK; b++) {
-    dynamics->potential[b - blocks->first] = dynamics->speed[b - blocks->first] = 0.0;
-    dynamics->pull_square = dynamics->noise_square = 0.0;
-    if (!mms_method_block_is_sound(dynamics, b)) continue;
-    mine = dynamics->method->block(dynamics, step, b, error);
-    if (mine == MMS_OK && request->observe) mine = mms_observe_block(dynamics, b, error);
-  }
-  if (request->observe && mms_field_collective(dynamics->field)) {
-    mms_error observed = mms_error_none();
-    mms_status status = mms_observe_together(dynamics, &observed);
-    if (mine == MMS_OK && status != MMS_OK) {
-      mine = status;
-      if (error != NULL) *error = observed;
-    }
-  }
+  mms_status mine =
+      mms_method_is_spread(dynamics) ? mms_method_together(dynamics, step, error) : each_block(dynamics, step, error);
   if (mine == MMS_OK) {
     mms_step_count(dynamics, MMS_COUNT_NONFINITE, dynamics->bad_blocks);
     int64_t refused = add(dynamics);

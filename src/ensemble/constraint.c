@@ -1,13 +1,11 @@
 #include "mmsold/ensemble/constraint.h"
 
 #include "ensemble/constraint_state.h"
-#include "ensemble/few.h"
-#include "ensemble/panels.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Defect that rounding may leave after a step before a second retraction is made. */
 static const double REPAIR_ABOVE = 1e-13;
@@ -16,39 +14,37 @@ static const double REPAIR_ABOVE = 1e-13;
 static const double NEAR_ENOUGH = 0.1;
 enum { LEAST_PASSES = 2, MOST_PASSES = 5 };
 
-static int64_t step_length(int64_t d) { return mms_panels_step_length(d) + 1; }
+/* Measured from d = 1 to 400, P = d + 1 to 1,000, steps up to 1,000 times too large, QR and polar:
+ * where rounding is magnified at all, the defect one retraction leaves is below
+ * ROUNDING · eps · growth · max_j |R⁻¹ e_j|²: with Gram/P = RᵀR + E the new YᵀY/P is I + R⁻ᵀER⁻¹, and an entry of
+ * that is at most ‖E‖ times that square. */
+static const double ROUNDING = 4.0;
 
-/* Hand out `count` doubles of the constraint's memory on fresh cache lines; with memory still
- * NULL only the need is counted. */
-static double *carve(mms_constraint *constraint, int64_t count) {
-  int64_t line = MMS_ALIGNMENT / (int64_t)sizeof(double);
-  double *piece = constraint->memory == NULL ? NULL : constraint->memory + constraint->memory_count;
-  constraint->memory_count += (count + line - 1) / line * line;
-  return piece;
+/* Above it a second retraction could start too far from the manifold to end on it. */
+static const double HOPELESS = 1e-2;
+
+/* Where V/2^40 lies among a step's sums, the riders behind it. */
+static int64_t potential_at(const mms_constraint *constraint) {
+  return constraint->algebra->step_length(constraint->dim);
 }
 
-static void carve_all(mms_constraint *constraint) {
-  int64_t d = constraint->dim, square = d * d;
-  constraint->memory_count = 0;
-  constraint->packed = carve(constraint, step_length(d));
-  constraint->panel = carve(constraint, mms_panels_room(d));
-  constraint->sum_y = carve(constraint, d);
-  constraint->sum_w = carve(constraint, d);
-  constraint->center = carve(constraint, d);
-  constraint->d = carve(constraint, square);
-  constraint->s = carve(constraint, square);
-  constraint->c = carve(constraint, square);
-  constraint->a = carve(constraint, square);
-  constraint->root = carve(constraint, square);
-  constraint->inverse = carve(constraint, square);
-  constraint->turn = carve(constraint, square);
-  constraint->eigenvalues = carve(constraint, d);
-  constraint->tile = carve(constraint, constraint->blocks.size * d);
-  constraint->refused = carve(constraint, constraint->blocks.end - constraint->blocks.first);
+static mms_status allocate(mms_constraint *constraint, mms_error *error) {
+  const mms_constraint_algebra *algebra = constraint->algebra;
+  int64_t d = constraint->dim, blocks = constraint->blocks.count;
+  mms_status status = mms_allocate_doubles(&constraint->sum_y, d, "the sums of a step", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&constraint->sum_w, d, "the sums of a step", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&constraint->center, d, "the sums of a step", error);
+  if (status == MMS_OK) status = algebra->create(constraint, error);
+  if (status == MMS_OK)
+    status = mms_exact_sum_create(&constraint->step_sum, algebra->step_length(d) + 1 + MMS_RIDERS, MMS_COUNTERS, blocks,
+                                  error);
+  if (status == MMS_OK)
+    status = mms_exact_sum_create(&constraint->plain_sum, algebra->plain_length(d), MMS_COUNTERS, blocks, error);
+  return status;
 }
 
-mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
-                                 mms_retraction retraction, mms_error *error) {
+mms_status mms_constraint_create_on(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
+                                    mms_retraction retraction, mms_rank_grid *grid, mms_error *error) {
   *constraint = NULL;
   if (dim < 1) return mms_fail(error, MMS_ERR_INPUT, "dimension = %lld: it must be at least 1", (long long)dim);
   if (blocks->total <= dim)
@@ -64,16 +60,9 @@ mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *
   made->blocks = *blocks;
   made->dim = dim;
   made->retraction = retraction;
-  carve_all(made);
-  status = mms_allocate_doubles(&made->memory, made->memory_count, "the moments of a step", error);
-  if (status == MMS_OK) {
-    carve_all(made);
-    status = mms_exact_sum_create(&made->step_sum, step_length(dim) + MMS_RIDERS, MMS_COUNTERS, blocks->count, error);
-  }
-  if (status == MMS_OK)
-    status = mms_exact_sum_create(&made->plain_sum, mms_panels_plain_length(dim), MMS_COUNTERS, blocks->count, error);
-  if (status == MMS_OK && retraction == MMS_RETRACTION_POLAR)
-    status = mms_dense_eigen_work_create(&made->eigen, dim, error);
+  made->grid = grid;
+  made->algebra = grid != NULL ? &mms_constraint_distributed : &mms_constraint_replicated;
+  status = allocate(made, error);
   if (status != MMS_OK) {
     mms_constraint_free(&made);
     return status;
@@ -82,12 +71,19 @@ mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *
   return MMS_OK;
 }
 
+mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
+                                 mms_retraction retraction, mms_error *error) {
+  return mms_constraint_create_on(constraint, blocks, dim, retraction, NULL, error);
+}
+
 void mms_constraint_free(mms_constraint **constraint) {
   if (*constraint == NULL) return;
   mms_exact_sum_free(&(*constraint)->step_sum);
   mms_exact_sum_free(&(*constraint)->plain_sum);
-  mms_dense_eigen_work_free(&(*constraint)->eigen);
-  free((*constraint)->memory);
+  (*constraint)->algebra->free(*constraint);
+  free((*constraint)->sum_y);
+  free((*constraint)->sum_w);
+  free((*constraint)->center);
   free(*constraint);
   *constraint = NULL;
 }
@@ -97,36 +93,27 @@ void mms_constraint_begin(mms_constraint *constraint) {
   constraint->report = (mms_moments_report){0};
 }
 
-static mms_panels panels_of(const mms_constraint *constraint) {
-  return (mms_panels){.blocks = &constraint->blocks,
-                      .dim = constraint->dim,
-                      .panel = constraint->panel,
-                      .refused = constraint->refused};
-}
-
 int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const double *w) {
   double start = mms_clock_seconds();
-  int64_t count;
-  mms_panels panels = panels_of(constraint);
-  int64_t bad = mms_panels_add(&panels, constraint->step_sum, y, w, &count);
+  int64_t count, bad = constraint->algebra->add(constraint, constraint->step_sum, y, w, &count);
   mms_exact_sum_count(constraint->step_sum, MMS_COUNT_NONFINITE, count);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
   return bad;
 }
 
 void mms_constraint_add_potential(mms_constraint *constraint, double potential) {
-  if (!mms_panels_add_potential(constraint->step_sum, step_length(constraint->dim) - 1, potential))
+  if (!mms_panels_add_potential(constraint->step_sum, potential_at(constraint), potential))
     mms_exact_sum_count(constraint->step_sum, MMS_COUNT_POTENTIAL, 1);
 }
 
 void mms_constraint_add_riders(mms_constraint *constraint, int64_t first, int64_t count, const double *values) {
   mms_constraint_count(
       constraint, MMS_COUNT_RIDER,
-      mms_panels_add_riders(constraint->step_sum, step_length(constraint->dim) + first, count, values));
+      mms_panels_add_riders(constraint->step_sum, potential_at(constraint) + 1 + first, count, values));
 }
 
 void mms_constraint_read_riders(const mms_constraint *constraint, double *riders) {
-  mms_exact_sum_read(constraint->step_sum, step_length(constraint->dim), MMS_RIDERS, riders);
+  mms_exact_sum_read(constraint->step_sum, potential_at(constraint) + 1, MMS_RIDERS, riders);
 }
 
 void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amount) {
@@ -137,36 +124,39 @@ int64_t mms_constraint_counter(const mms_constraint *constraint, int counter) {
   return mms_exact_sum_extra(constraint->step_sum, counter);
 }
 
-/* Defects from 1ᵀY and the upper triangle of YᵀY. */
+/* Defects from 1ᵀY and D. */
 static void defects(const mms_constraint *constraint, double *mean_defect, double *covariance_defect) {
-  int64_t d = constraint->dim;
-  double particles = (double)constraint->blocks.total;
-  *mean_defect = *covariance_defect = 0.0;
-  for (int64_t i = 0; i < d; i++) {
-    *mean_defect = fmax(*mean_defect, fabs(constraint->sum_y[i]) / particles);
-    for (int64_t j = i; j < d; j++)
-      *covariance_defect = fmax(*covariance_defect, fabs(constraint->d[i * d + j] / particles - (i == j ? 1.0 : 0.0)));
-  }
+  *mean_defect = 0.0;
+  for (int64_t i = 0; i < constraint->dim; i++)
+    *mean_defect = fmax(*mean_defect, fabs(constraint->sum_y[i]) / (double)constraint->blocks.total);
+  *covariance_defect = constraint->algebra->defect(constraint);
 }
 
-/* All totals of a step, and what the report says of them. */
-static void read_totals(mms_constraint *constraint) {
-  int64_t d = constraint->dim, triangle = mms_panels_triangle(d);
-  double *packed = constraint->packed;
-  mms_exact_sum_read(constraint->step_sum, 0, step_length(d), packed);
-  memcpy(constraint->sum_y, packed, (size_t)d * sizeof *packed);
-  memcpy(constraint->sum_w, packed + d, (size_t)d * sizeof *packed);
-  mms_panels_unpack(d, packed + 2 * d, constraint->d);
-  mms_panels_unpack(d, packed + 2 * d + triangle, constraint->s);
-  memcpy(constraint->c, packed + 2 * d + 2 * triangle, (size_t)(d * d) * sizeof *packed);
-
+/* What the report says of a step's totals. */
+static void fill_report(mms_constraint *constraint) {
   mms_moments_report *report = &constraint->report;
+  double potential, entries = (double)constraint->blocks.total * (double)constraint->dim;
   defects(constraint, &report->mean_defect, &report->covariance_defect);
+  mms_exact_sum_read(constraint->step_sum, potential_at(constraint), 1, &potential);
   bool known = mms_exact_sum_extra(constraint->step_sum, MMS_COUNT_POTENTIAL) == 0;
-  report->potential = known ? packed[step_length(d) - 1] * MMS_POTENTIAL_UNIT : (double)NAN;
-  double trace = 0.0;
-  for (int64_t k = 0; k < d; k++) trace += constraint->s[k * d + k];
-  report->drift = sqrt(trace / ((double)constraint->blocks.total * (double)d));
+  report->potential = known ? potential * MMS_POTENTIAL_UNIT : (double)NAN;
+  report->drift = sqrt(constraint->algebra->drift_trace(constraint) / entries);
+}
+
+/* From root = Gram/P, no term of which is larger than `growth`, its inverse root. MMS_ERR_NUMERIC where Gram is not
+ * safely positive definite. */
+static mms_status factor(mms_constraint *constraint, double growth, mms_error *error) {
+  mms_moments_report *report = &constraint->report;
+  double longest = 0.0;
+  mms_status status = constraint->algebra->factor(constraint, &report->condition, &longest, error);
+  if (status != MMS_OK) return status;
+  report->error_bound = ROUNDING * DBL_EPSILON * growth * longest;
+  if (!(report->error_bound < HOPELESS))
+    return mms_fail(error, MMS_ERR_NUMERIC,
+                    "the second moment of the particles is singular to working precision (condition %.2g, rounding "
+                    "magnified %.2g times)",
+                    report->condition, report->error_bound / DBL_EPSILON);
+  return MMS_OK;
 }
 
 mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *team, mms_error *error) {
@@ -181,46 +171,19 @@ mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *tea
   if (refused > 0)
     return mms_fail(error, MMS_ERR_NUMERIC, "the moments of %lld block(s) of particles are not finite or too large",
                     (long long)refused);
-  read_totals(constraint);
-  mms_constraint_assemble(constraint);
-  mms_status status = mms_constraint_factor(constraint, mms_constraint_growth(constraint), error);
+  constraint->algebra->total(constraint, constraint->step_sum, true);
+  fill_report(constraint);
+  mms_status status = factor(constraint, constraint->algebra->assemble(constraint), error);
   constraint->report.seconds_algebra += mms_clock_seconds() - reduced;
   return status;
 }
 
-/* y ← (y A + w − 1mᵀ) inverse, or y ← (y − 1mᵀ) inverse without w, block by block: the bits of a
- * row may depend on the rows beside it (law 1). */
-static void update(mms_constraint *constraint, double *y, double *w) {
-  const mms_blocks *blocks = &constraint->blocks;
-  int64_t d = constraint->dim;
-  for (int64_t b = blocks->first; b < blocks->end; b++) {
-    int64_t offset = (mms_blocks_first_row(blocks, b) - blocks->first_row) * d, rows = mms_blocks_rows(blocks, b);
-    double *here = (w == NULL ? y : w) + offset;
-    if (d <= MMS_FEW_DIMENSIONS) {
-      mms_few_update(rows, d, constraint->a, constraint->center, constraint->inverse, w == NULL ? NULL : here,
-                     y + offset);
-      continue;
-    }
-    for (int64_t i = 0; i < rows; i++)
-      for (int64_t k = 0; k < d; k++) here[i * d + k] -= constraint->center[k];
-    if (w != NULL) mms_dense_multiply(false, false, rows, d, d, 1.0, y + offset, constraint->a, 1.0, here);
-    if (constraint->retraction == MMS_RETRACTION_QR) {
-      mms_dense_triangle_right(true, false, rows, d, constraint->inverse, here);
-      if (w != NULL) memcpy(y + offset, here, (size_t)(rows * d) * sizeof *y);
-    } else {
-      mms_dense_multiply(false, false, rows, d, d, 1.0, here, constraint->inverse, 0.0, constraint->tile);
-      memcpy(y + offset, constraint->tile, (size_t)(rows * d) * sizeof *y);
-    }
-  }
-}
-
 /* 1ᵀY and D of y as it stands, summed over the team. */
 static mms_status plain_moments(mms_constraint *constraint, const mms_team *team, const double *y, mms_error *error) {
-  int64_t d = constraint->dim, length = mms_panels_plain_length(d), bad;
-  double *packed = constraint->packed, start = mms_clock_seconds();
+  int64_t bad;
+  double start = mms_clock_seconds();
   mms_exact_sum_clear(constraint->plain_sum);
-  mms_panels panels = panels_of(constraint);
-  mms_panels_add(&panels, constraint->plain_sum, y, NULL, &bad);
+  constraint->algebra->add(constraint, constraint->plain_sum, y, NULL, &bad);
   mms_exact_sum_count(constraint->plain_sum, MMS_COUNT_NONFINITE, bad);
   double summed = mms_clock_seconds();
   mms_exact_sum_reduce(constraint->plain_sum, team);
@@ -230,9 +193,7 @@ static mms_status plain_moments(mms_constraint *constraint, const mms_team *team
   if (refused > 0)
     return mms_fail(error, MMS_ERR_NUMERIC, "%lld block(s) of particles hold values that are not finite or too large",
                     (long long)refused);
-  mms_exact_sum_read(constraint->plain_sum, 0, length, packed);
-  memcpy(constraint->sum_y, packed, (size_t)d * sizeof *packed);
-  mms_panels_unpack(d, packed + d, constraint->d);
+  constraint->algebra->total(constraint, constraint->plain_sum, false);
   return MMS_OK;
 }
 
@@ -241,21 +202,12 @@ static mms_status retract_once(mms_constraint *constraint, const mms_team *team,
                                mms_error *error) {
   mms_status status = plain_moments(constraint, team, y, error);
   if (status != MMS_OK) return status;
-  double start = mms_clock_seconds(), mean_defect, largest = 0.0, particles = (double)constraint->blocks.total;
-  int64_t d = constraint->dim;
+  double start = mms_clock_seconds(), mean_defect;
   defects(constraint, &mean_defect, start_defect);
-  for (int64_t k = 0; k < d; k++) constraint->center[k] = constraint->sum_y[k] / particles;
-  for (int64_t i = 0; i < d; i++) {
-    double row = 0.0; /* of D/P, whose terms bound what rounding can do to the Gram matrix */
-    for (int64_t j = 0; j < d; j++) {
-      double entry = constraint->d[i * d + j] / particles;
-      row += fabs(entry);
-      constraint->root[i * d + j] = entry - constraint->center[i] * constraint->center[j];
-    }
-    largest = fmax(largest, row);
-  }
-  status = mms_constraint_factor(constraint, largest, error);
-  if (status == MMS_OK) update(constraint, y, NULL);
+  for (int64_t k = 0; k < constraint->dim; k++)
+    constraint->center[k] = constraint->sum_y[k] / (double)constraint->blocks.total;
+  status = factor(constraint, constraint->algebra->assemble_plain(constraint), error);
+  if (status == MMS_OK) constraint->algebra->update(constraint, y, NULL);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
   return status;
 }
@@ -263,7 +215,7 @@ static mms_status retract_once(mms_constraint *constraint, const mms_team *team,
 mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,
                                 mms_error *error) {
   double start = mms_clock_seconds(), unused;
-  update(constraint, y, w);
+  constraint->algebra->update(constraint, y, w);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
   if (constraint->report.error_bound <= REPAIR_ABOVE) return MMS_OK;
   mms_moments_report kept = constraint->report;
@@ -299,7 +251,6 @@ mms_status mms_constraint_measure(mms_constraint *constraint, const mms_team *te
 mms_moments_report mms_constraint_report(const mms_constraint *constraint) { return constraint->report; }
 
 int64_t mms_constraint_bytes(const mms_constraint *constraint) {
-  int64_t doubles = constraint->memory_count + constraint->eigen.length;
   int64_t sums = (int64_t)(mms_exact_sum_bytes(constraint->step_sum) + mms_exact_sum_bytes(constraint->plain_sum));
-  return doubles * (int64_t)sizeof(double) + constraint->eigen.integer_length * (int64_t)sizeof(int) + sums;
+  return constraint->algebra->bytes(constraint) + 3 * constraint->dim * (int64_t)sizeof(double) + sums;
 }

@@ -2,46 +2,74 @@
 #ifndef ENSEMBLE_CONSTRAINT_STATE_H
 #define ENSEMBLE_CONSTRAINT_STATE_H
 
+#include "ensemble/panels.h"
 #include "mmsold/ensemble/constraint.h"
 #include "mmsold/linalg/dense.h"
 #include "mmsold/parallel/exact_sum.h"
+
+/* The d × d work behind one table of functions: the same on every rank (constraint_replicated.c), or spread over the
+ * ranks (constraint_distributed.c). With D = YᵀY, S = WᵀW, C = YᵀW (constraint.h): */
+typedef struct mms_constraint_algebra {
+  /* How many sums a step and a plain retraction make, riders and potential not counted. */
+  int64_t (*step_length)(int64_t d);
+  int64_t (*plain_length)(int64_t d);
+  /* Its memory in `constraint`. Local. */
+  mms_status (*create)(mms_constraint *constraint, mms_error *error);
+  void (*free)(mms_constraint *constraint);
+  /* What of the local rows travels in `sum`; w NULL: of y alone. Returns the first refused block or −1, and how many.
+   * y and w stay as they are until `total`. Local. */
+  int64_t (*add)(mms_constraint *constraint, mms_exact_sum *sum, const double *y, const double *w, int64_t *count);
+  /* After the reduction of `sum`: 1ᵀY and D, and of a step 1ᵀW, S and C too. Collective where distributed. */
+  void (*total)(mms_constraint *constraint, const mms_exact_sum *sum, bool step);
+  /* max |D/P − I| over the upper triangle; the trace of S. Collective where distributed; alike on all ranks. */
+  double (*defect)(const mms_constraint *constraint);
+  double (*drift_trace)(const mms_constraint *constraint);
+  /* A, center = m and root = Gram/P; the latter from D alone with center given. Both return a bound of the terms that
+   * Gram/P was summed from. */
+  double (*assemble)(mms_constraint *constraint);
+  double (*assemble_plain)(mms_constraint *constraint);
+  /* From root = Gram/P: the inverse root, its condition, and the largest square sum of a column of it.
+   * MMS_ERR_NUMERIC where Gram is not positive definite, agreed where distributed. */
+  mms_status (*factor)(mms_constraint *constraint, double *condition, double *longest, mms_error *error);
+  /* y ← (y A + w − 1mᵀ) inverse, or y ← (y − 1mᵀ) inverse without w; w is destroyed. */
+  void (*update)(mms_constraint *constraint, double *y, double *w);
+  int64_t (*bytes)(const mms_constraint *constraint);
+} mms_constraint_algebra;
+
+extern const mms_constraint_algebra mms_constraint_replicated, mms_constraint_distributed;
+
+/* Whole matrices, in `memory`, each on its own cache lines. */
+typedef struct mms_constraint_whole {
+  mms_dense_eigen_work eigen; /* polar only */
+  double *packed;             /* [length of step_sum] all totals */
+  double *panel;              /* see panels.h: some rows of a block's moments */
+  double *d, *s, *c;          /* [d][d] YᵀY, WᵀW, YᵀW */
+  double *a;                  /* [d][d] A = I − sym(C)/P */
+  double *root;               /* [d][d] Gram/P, then R (QR) or its eigenvectors (polar) */
+  double *inverse;            /* [d][d] R⁻¹, or (Gram/P)^{-1/2} */
+  double *turn;               /* [d][d] D A + 2 C, then eigenvectors (polar) */
+  double *eigenvalues;        /* [d] */
+  double *tile;               /* [block size][d] */
+  double *refused;            /* [local blocks] not zero where a block was refused */
+  double *memory;
+  int64_t memory_count; /* doubles in it */
+} mms_constraint_whole;
+
+struct mms_constraint_spread; /* matrices on a grid of ranks; see constraint_distributed.c */
 
 struct mms_constraint {
   mms_blocks blocks;
   int64_t dim; /* d */
   mms_retraction retraction;
-  /* A step's sums: 1ᵀY, 1ᵀW, D and S (upper triangles, packed), C, V/2^40, the riders. */
-  mms_exact_sum *step_sum;
-  /* A plain retraction's: 1ᵀY and D. */
-  mms_exact_sum *plain_sum;
-  mms_dense_eigen_work eigen; /* polar only */
+  const mms_constraint_algebra *algebra;
+  /* A step's sums, V/2^40 and the riders; a plain retraction's. */
+  mms_exact_sum *step_sum, *plain_sum;
   mms_moments_report report;
-
-  /* In `memory`, each on its own cache lines: */
-  double *packed;        /* [length of step_sum] all totals */
-  double *panel;         /* see panels.h: some rows of a block's moments */
-  double *sum_y, *sum_w; /* [d] 1ᵀY and 1ᵀW */
-  double *center;        /* [d] m */
-  double *d, *s, *c;     /* [d][d] YᵀY, WᵀW, YᵀW */
-  double *a;             /* [d][d] A = I − sym(C)/P */
-  double *root;          /* [d][d] Gram/P, then R (QR) or its eigenvectors (polar) */
-  double *inverse;       /* [d][d] R⁻¹, or (Gram/P)^{-1/2} */
-  double *turn;          /* [d][d] D A + 2 C, then eigenvectors (polar) */
-  double *eigenvalues;   /* [d] */
-  double *tile;          /* [block size][d] */
-  double *refused;       /* [local blocks] not zero where a block was refused */
-  double *memory;
-  int64_t memory_count; /* doubles in it */
+  double *sum_y, *sum_w;                /* [d] 1ᵀY and 1ᵀW */
+  double *center;                       /* [d] m */
+  mms_constraint_whole whole;           /* replicated */
+  mms_rank_grid *grid;                  /* distributed: borrowed, else NULL ... */
+  struct mms_constraint_spread *spread; /* ... and the matrices on it */
 };
-
-/* root = Gram/P (upper triangle) and center = m from the sums of a step, and A. */
-void mms_constraint_assemble(mms_constraint *constraint);
-
-/* From root = Gram/P: the inverse root, report.condition and report.error_bound, where no term of
- * Gram/P is larger than `growth`. MMS_ERR_NUMERIC where Gram is not safely positive definite. */
-mms_status mms_constraint_factor(mms_constraint *constraint, double growth, mms_error *error);
-
-/* Rounding bound of the terms Gram/P is summed from, see mms_constraint_factor. */
-double mms_constraint_growth(const mms_constraint *constraint);
 
 #endif

@@ -4,6 +4,7 @@
 #include "mmsold/base/sort.h"
 #include "mmsold/random/random.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* 256 rows fill the tiles of BLAS; fewer than 16 leave it nothing to do. 64 blocks feed a node. In many dimensions
  * short blocks cost: a screen's product of 32 rows runs at half of SGEMM's rate, and what a block adds to the exact
@@ -103,7 +104,16 @@ mms_status mms_ensemble_start(mms_ensemble *ensemble, const mms_team *team, cons
   }
   mms_training_walk(training, start_rows, &b);
   free(b.wanted);
-  for (int64_t block = blocks->first; block < blocks->end; block++) {
+  if (target->spread != NULL) {
+    double *z = NULL; /* the particles' positions */
+    mms_status status = mms_allocate_doubles(&z, blocks->n_local * d, "the particles' positions", error);
+    status = mms_team_agree(team, status, error);
+    if (status != MMS_OK) return status;
+    memcpy(z, ensemble->y, (size_t)(blocks->n_local * d) * sizeof *z);
+    mms_target_coordinates_together(target, blocks->n_local, z, ensemble->y);
+    free(z);
+  }
+  for (int64_t block = blocks->first; target->spread == NULL && block < blocks->end; block++) {
     double *y = ensemble->y + (mms_blocks_first_row(blocks, block) - blocks->first_row) * d;
     mms_target_coordinates(target, mms_blocks_rows(blocks, block), y, y);
   }

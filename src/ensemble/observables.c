@@ -20,20 +20,24 @@ static const struct {
 const char *mms_observable_name(mms_observable_kind which) { return table[which].name; }
 const char *mms_observable_meaning(mms_observable_kind which) { return table[which].meaning; }
 
+static mms_status create(mms_observer *observer, int64_t dim, const double *mean, double largest_variance,
+                         mms_error *error) {
+  *observer = (mms_observer){.dim = dim};
+  frexp(sqrt(largest_variance), &observer->exponent);
+  mms_status status = mms_allocate_doubles(&observer->mean, dim, "the observables", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&observer->scratch, dim, "the observables", error);
+  if (status == MMS_OK) memcpy(observer->mean, mean, (size_t)dim * sizeof *mean);
+  return status;
+}
+
 mms_status mms_observer_create(mms_observer *observer, int64_t dim, const double *mean, const double *covariance,
                                mms_error *error) {
-  *observer = (mms_observer){.dim = dim};
-  const char *what = "the observables";
-  double largest = 0.0;
+  double largest = 0.0, *root = NULL;
   for (int64_t k = 0; k < dim; k++) largest = fmax(largest, covariance[k * dim + k]);
-  frexp(sqrt(largest), &observer->exponent);
-  double *root = NULL;
-  mms_status status = mms_allocate_doubles(&observer->mean, dim, what, error);
-  if (status == MMS_OK) status = mms_allocate_doubles(&observer->whitener, dim * dim, what, error);
-  if (status == MMS_OK) status = mms_allocate_doubles(&observer->scratch, dim, what, error);
-  if (status == MMS_OK) status = mms_allocate_doubles(&root, dim * dim, what, error);
+  mms_status status = create(observer, dim, mean, largest, error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&observer->whitener, dim * dim, "the observables", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&root, dim * dim, "the observables", error);
   if (status == MMS_OK) {
-    memcpy(observer->mean, mean, (size_t)dim * sizeof *mean);
     memcpy(root, covariance, (size_t)(dim * dim) * sizeof *root);
     status = mms_dense_cholesky_upper(dim, root, error); /* Σ* = RᵀR, cᵀΣ*⁻¹c = |R⁻ᵀ c|² */
   }
@@ -41,6 +45,16 @@ mms_status mms_observer_create(mms_observer *observer, int64_t dim, const double
   for (int64_t i = 0; status == MMS_OK && i < dim; i++)
     for (int64_t j = 0; j <= i; j++) observer->whitener[i * dim + j] = root[j * dim + i];
   free(root);
+  if (status != MMS_OK) mms_observer_free(observer);
+  return status;
+}
+
+mms_status mms_observer_create_for(mms_observer *observer, const mms_target *target, mms_error *error) {
+  double largest = 0.0;
+  if (target->spread == NULL)
+    return mms_observer_create(observer, target->dim, target->mean.data, target->covariance.data, error);
+  for (int64_t k = 0; k < target->dim; k++) largest = fmax(largest, target->variances.data[k]);
+  mms_status status = create(observer, target->dim, target->mean.data, largest, error);
   if (status != MMS_OK) mms_observer_free(observer);
   return status;
 }
@@ -90,6 +104,18 @@ double mms_observer_sum(const mms_observer *observer, mms_observable_kind which,
       total += length * length;
     }
     }
+  }
+  return total;
+}
+
+double mms_observer_sum_with(const mms_observer *observer, mms_observable_kind which, int64_t rows, const double *z,
+                             const double *y) {
+  double total = 0.0;
+  if (which != MMS_OBSERVABLE_KURTOSIS || observer->whitener != NULL) return mms_observer_sum(observer, which, rows, z);
+  for (int64_t row = 0; row < rows; row++) {
+    double square = 0.0;
+    for (int64_t k = 0; k < observer->dim; k++) square += y[row * observer->dim + k] * y[row * observer->dim + k];
+    total += square * square;
   }
   return total;
 }

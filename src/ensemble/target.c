@@ -1,6 +1,7 @@
 #include "mmsold/ensemble/target.h"
 
 #include "ensemble/few.h"
+#include "ensemble/target_parts.h"
 #include "mmsold/linalg/dense.h"
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,9 @@ static const double SINGULAR_SHARE = 1e-13;
 enum { FIRST_TILE = 16 };
 
 void mms_target_free(mms_target *target) {
+  mms_target_spread_free(&target->spread);
   mms_matrix_free(&target->mean);
+  mms_matrix_free(&target->variances);
   mms_matrix_free(&target->covariance);
   mms_matrix_free(&target->factor);
   mms_matrix_free(&target->inverse);
@@ -23,6 +26,7 @@ void mms_target_free(mms_target *target) {
 
 static mms_status allocate(mms_target *target, int64_t dim, mms_error *error) {
   mms_status status = mms_matrix_create(&target->mean, 1, dim, "the target mean", error);
+  if (status == MMS_OK) status = mms_matrix_create(&target->variances, 1, dim, "the target's variances", error);
   if (status == MMS_OK) status = mms_matrix_create(&target->covariance, dim, dim, "the target covariance", error);
   if (status == MMS_OK) status = mms_matrix_create(&target->factor, dim, dim, "the target's factor", error);
   if (status == MMS_OK) status = mms_matrix_create(&target->inverse, dim, dim, "the target's inverse factor", error);
@@ -52,7 +56,7 @@ static void nothing(void *context, int64_t first, int64_t rows, const double *po
 
 /* μ*: the average, then the average of what is left, which removes the first one's rounding. A rank without `left`
  * only passes its part on. */
-static void find_mean(const mms_training *training, double *mean, double *left) {
+void mms_target_find_mean(const mms_training *training, double *mean, double *left) {
   int64_t n = training->count, d = training->dim;
   for (int pass = 0; pass < 2; pass++) {
     sums s = {.dim = d, .mean = mean, .left = left};
@@ -86,7 +90,7 @@ static void find_covariance(const mms_training *training, const double *mean, do
   if (covariance != NULL) mms_dense_mirror_upper(d, covariance);
 }
 
-static mms_status refuse_singular(const mms_target *target, mms_error *error) {
+mms_status mms_target_refuse_singular(const mms_target *target, mms_error *error) {
   int64_t d = target->dim;
   double largest = target->eigenvalues.data[0], smallest = target->eigenvalues.data[d - 1];
   double share = (double)d * SINGULAR_SHARE;
@@ -147,7 +151,8 @@ static mms_status check_bandwidth(const mms_target *target, mms_error *error) {
 static void find_moments(mms_target *target, const mms_team *team, const mms_training *training) {
   bool adds = mms_team_rank(team) == 0;
   if (!adds && !training->partitioned) return;
-  find_mean(training, target->mean.data, adds ? target->inverse.data : NULL); /* the inverse is not there yet */
+  mms_target_find_mean(training, target->mean.data,
+                       adds ? target->inverse.data : NULL); /* the inverse is not there yet */
   find_covariance(training, target->mean.data, target->scratch.data, adds ? target->covariance.data : NULL);
 }
 
@@ -172,7 +177,7 @@ static mms_status compute(mms_target *target, mms_error *error) {
     memcpy(copy.data, target->covariance.data, (size_t)(d * d) * sizeof *copy.data);
     status = mms_dense_eigen(d, copy.data, target->eigenvalues.data, q.data, error);
   }
-  if (status == MMS_OK) status = refuse_singular(target, error);
+  if (status == MMS_OK) status = mms_target_refuse_singular(target, error);
   if (status == MMS_OK) status = find_factor(target, q.data, error);
   if (status == MMS_OK) target->step_bound = 2.0 * square / target->eigenvalues.data[0];
   mms_matrix_free(&q);
@@ -184,15 +189,19 @@ static void broadcast(const mms_team *team, mms_matrix *matrix) {
   mms_team_broadcast(team, matrix->data, (size_t)(matrix->rows * matrix->cols) * sizeof *matrix->data, 0);
 }
 
+mms_status mms_target_begin(mms_target *target, const mms_training *training, double bandwidth, mms_factor kind,
+                            mms_error *error) {
+  *target = (mms_target){.dim = training->dim, .bandwidth = bandwidth, .kind = kind, .tile = FIRST_TILE};
+  if (training->count < 1 || training->dim < 1)
+    return mms_fail(error, MMS_ERR_INPUT, "the training set is empty: %lld rows of %lld columns",
+                    (long long)training->count, (long long)training->dim);
+  return check_bandwidth(target, error);
+}
+
 mms_status mms_target_create(mms_target *target, const mms_team *team, const mms_training *training, double bandwidth,
                              mms_factor kind, mms_error *error) {
-  *target = (mms_target){.dim = training->dim, .bandwidth = bandwidth, .kind = kind, .tile = FIRST_TILE};
-  mms_status status = MMS_OK;
-  if (training->count < 1 || training->dim < 1)
-    status = mms_fail(error, MMS_ERR_INPUT, "the training set is empty: %lld rows of %lld columns",
-                      (long long)training->count, (long long)training->dim);
+  mms_status status = mms_target_begin(target, training, bandwidth, kind, error);
   if (status == MMS_OK) status = allocate(target, training->dim, error);
-  if (status == MMS_OK) status = check_bandwidth(target, error);
   status = mms_team_agree(team, status, error);
   if (status == MMS_OK) {
     find_moments(target, team, training);
@@ -209,7 +218,16 @@ mms_status mms_target_create(mms_target *target, const mms_team *team, const mms
   broadcast(team, &target->inverse);
   broadcast(team, &target->eigenvalues);
   mms_team_broadcast(team, &target->step_bound, sizeof target->step_bound, 0);
+  for (int64_t k = 0; k < target->dim; k++) target->variances.data[k] = target->covariance.data[k * target->dim + k];
   return MMS_OK;
+}
+
+int64_t mms_target_bytes(const mms_target *target) {
+  int64_t d = target->dim;
+  if (target->spread != NULL)
+    return 3 * d * (int64_t)sizeof(double) + mms_rank_grid_bytes(target->spread->grid) +
+           3 * mms_rank_grid_matrix_bytes(target->spread->grid);
+  return (3 * d * d + (MMS_TARGET_TILE + 3) * d) * (int64_t)sizeof(double);
 }
 
 /* out [rows][d] = in op(M), M the factor or its inverse; tile by tile through the scratch. */

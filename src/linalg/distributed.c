@@ -153,7 +153,10 @@ int64_t mms_rank_grid_bytes(const mms_rank_grid *grid) {
 }
 
 void mms_rank_grid_sum(const mms_rank_grid *grid, double *values, int64_t count) {
-  MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_DOUBLE, MPI_SUM, grid->communicator);
+  /* Not an all-reduce: MPI does not promise the same bits on all ranks of one, and ranks decide by these sums. */
+  bool first = mms_team_rank(grid->team) == 0;
+  MPI_Reduce(first ? MPI_IN_PLACE : values, values, (int)count, MPI_DOUBLE, MPI_SUM, 0, grid->communicator);
+  MPI_Bcast(values, (int)count, MPI_DOUBLE, 0, grid->communicator);
 }
 
 mms_status mms_distributed_create(mms_distributed *matrix, mms_rank_grid *grid, const char *what, mms_error *error) {

@@ -113,6 +113,25 @@ void mms_distributed_product(mms_distributed *matrix, int64_t rows, const double
   }
 }
 
+void mms_distributed_covariance(mms_distributed *matrix, int64_t rows, const double *x, const double *mean,
+                                double scale) {
+  mms_rank_grid *grid = matrix->grid;
+  int64_t n = grid->n;
+  double *tile = grid->panel; /* some centred rows; they are formed again for each panel */
+  for (int64_t first = 0; first < n; first += grid->panel_rows) {
+    int64_t count = least(grid->panel_rows, n - first);
+    memset(grid->own, 0, (size_t)(count * n) * sizeof(double));
+    for (int64_t row = 0; row < rows; row += grid->panel_rows) {
+      int64_t now = least(grid->panel_rows, rows - row);
+      for (int64_t i = 0; i < now; i++)
+        for (int64_t k = 0; k < n; k++) tile[i * n + k] = x[(row + i) * n + k] - mean[k];
+      cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)n, (int)now, scale, tile + first, (int)n,
+                  tile, (int)n, 1.0, grid->own, (int)n);
+    }
+    mms_distributed_sum_rows(matrix, first, count, 0, grid->own);
+  }
+}
+
 /* C [rows][n], m of its columns, = A [rows][n], k of its columns, times op(B), B in a panel [.][n], plus beta C. */
 static void multiply(bool transpose, int64_t rows, int64_t n, int64_t m, int64_t k, const double *a, const double *b,
                      double beta, double *c) {
@@ -193,6 +212,12 @@ static void take_product(void *context, int64_t row, int64_t column, double valu
   g->out[column] += g->x[row] * value;
 }
 
+static void take_symmetric(void *context, int64_t row, int64_t column, double value) {
+  const gathering *g = context;
+  g->out[column] += g->x[row] * value;
+  if (row != column) g->out[row] += g->x[column] * value;
+}
+
 static void take_size(void *context, int64_t row, int64_t column, double value) {
   const gathering *g = context;
   g->out[column] += fabs(value);
@@ -225,6 +250,10 @@ void mms_distributed_diagonal(const mms_distributed *matrix, double *diagonal) {
 
 void mms_distributed_vector_times(const mms_distributed *matrix, const double *x, double *out) {
   gather(matrix, MMS_SHAPE_FULL, take_product, x, out);
+}
+
+void mms_distributed_symmetric_vector_times(const mms_distributed *matrix, const double *x, double *out) {
+  gather(matrix, MMS_SHAPE_SYMMETRIC, take_symmetric, x, out);
 }
 
 static double largest_of(const mms_distributed *matrix, mms_shape shape, entry_visitor *visit) {

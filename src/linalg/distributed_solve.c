@@ -7,6 +7,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Eigenvectors are good to about n·eps; what is wrong is wrong altogether. */
+static const double TRIAL_TOLERANCE = 1e-8;
+
 static const int ONE = 1; /* matrices are used whole: from row and column 1 on */
 
 void mms_distributed_add_transposed(double alpha, const mms_distributed *a, double beta, mms_distributed *c) {
@@ -80,14 +83,20 @@ static void settle(const mms_rank_grid *grid, double *values) {
   }
 }
 
-/* The workspace that a query asks for, and `more`: what some versions ask for is not what they need. */
-static mms_status allocate_work(const mms_rank_grid *grid, double wanted, double **work, int *length,
+static mms_status allocate_work(const mms_rank_grid *grid, int64_t wanted, double **work, int *length,
                                 mms_error *error) {
-  int64_t more = (int64_t)grid->columns * (grid->block + grid->rows) + 4 * (int64_t)grid->n +
-                 (int64_t)grid->block * (grid->columns + 3 * (int64_t)grid->block);
-  mms_status status = mms_narrow(length, (int64_t)wanted + more, "workspace for distributed eigenvalues", error);
+  mms_status status = mms_narrow(length, wanted, "workspace for distributed eigenvalues", error);
   if (status == MMS_OK) status = mms_allocate_doubles(work, *length, "workspace for distributed eigenvalues", error);
   return mms_team_agree(grid->team, status, error);
+}
+
+/* What pdsyevd of ScaLAPACK 2.2.1 needs: its own answer leaves out what two routines below it want where blocks are
+ * large against the matrix (PDORMTR, and PDLASRT that sorts). They refuse, and it goes on without them. */
+static int64_t workspace(const mms_rank_grid *grid, double answer) {
+  int64_t n = grid->n, block = grid->block, down = grid->columns, across = grid->rows; /* of its matrix */
+  int64_t turning = block * (down + across + 2 * block), sorting = down * (block + across);
+  int64_t more = 6 * n + (turning > sorting ? turning : sorting);
+  return more > (int64_t)answer ? more : (int64_t)answer;
 }
 
 /* Before ScaLAPACK, which may not come back from NaN. */
@@ -115,7 +124,7 @@ mms_status mms_distributed_eigenvalues(mms_distributed *a, double *eigenvalues, 
   pdsyev_("N", "L", &n, a->data, &ONE, &ONE, grid->descriptor, eigenvalues, &unused, &ONE, &ONE, grid->descriptor,
           &wanted, &length, &info, 1, 1);
   status = judge(grid, info, error);
-  if (status == MMS_OK) status = allocate_work(grid, wanted, &work, &length, error);
+  if (status == MMS_OK) status = allocate_work(grid, (int64_t)wanted, &work, &length, error);
   if (status == MMS_OK) {
     pdsyev_("N", "L", &n, a->data, &ONE, &ONE, grid->descriptor, eigenvalues, &unused, &ONE, &ONE, grid->descriptor,
             work, &length, &info, 1, 1);
@@ -126,8 +135,47 @@ mms_status mms_distributed_eigenvalues(mms_distributed *a, double *eigenvalues, 
   return status;
 }
 
-/* Rows of `from`, eigenvectors in ascending order of their eigenvalues, into `to` in descending order, signs fixed. */
-static void turn_round(const mms_distributed *from, mms_distributed *to) {
+/* A vector x, what A made of it, and what its eigenvectors say: Σ_j w_j (q_j·x) q_j. */
+typedef struct trial {
+  double *x, *image, *shares, *found; /* [n] */
+} trial;
+
+/* A trial of A, before that is destroyed. Agreed. */
+static mms_status begin_trial(trial *t, const mms_distributed *a, mms_error *error) {
+  const mms_rank_grid *grid = a->grid;
+  int64_t n = grid->n;
+  mms_status status = mms_allocate_doubles(&t->x, 4 * n, "a trial of the eigenvectors", error);
+  status = mms_team_agree(grid->team, status, error);
+  if (status != MMS_OK) return status;
+  t->image = t->x + n;
+  t->shares = t->x + 2 * n;
+  t->found = t->x + 3 * n;
+  for (int64_t k = 0; k < n; k++) t->x[k] = sin((double)(k + 1)); /* orthogonal to no eigenvector that matters */
+  mms_distributed_symmetric_vector_times(a, t->x, t->image);
+  return MMS_OK;
+}
+
+/* Routines inside ScaLAPACK have been seen to refuse their arguments without a word to the caller: look at what came
+ * out. The same on all ranks. */
+static mms_status end_trial(trial *t, const double *w, const mms_distributed *vectors, mms_error *error) {
+  int64_t n = vectors->grid->n;
+  double size = 0.0, away = 0.0, scale = fmax(fabs(w[0]), fabs(w[n - 1]));
+  for (int64_t k = 0; k < n; k++) t->shares[k] *= w[k];
+  mms_distributed_vector_times(vectors, t->shares, t->found);
+  for (int64_t k = 0; k < n; k++) {
+    size += t->x[k] * t->x[k];
+    away += (t->found[k] - t->image[k]) * (t->found[k] - t->image[k]);
+  }
+  free(t->x);
+  if (sqrt(away) <= TRIAL_TOLERANCE * scale * sqrt(size)) return MMS_OK;
+  return mms_fail(error, MMS_ERR_INTERNAL,
+                  "eigenvalues of a %lld x %lld matrix: what ScaLAPACK gave back is not its eigenvectors (off by %.2g)",
+                  (long long)n, (long long)n, sqrt(away / size) / scale);
+}
+
+/* Rows of `from`, eigenvectors in ascending order of their eigenvalues, into `to` in descending order, signs fixed; and
+ * their products with x into `shares`. */
+static void turn_round(const mms_distributed *from, mms_distributed *to, const trial *t) {
   const mms_rank_grid *grid = to->grid;
   int64_t n = grid->n;
   double *panel = grid->panel;
@@ -146,6 +194,9 @@ static void turn_round(const mms_distributed *from, mms_distributed *to) {
       for (int64_t k = 1; k < n; k++)
         if (fabs(vector[k]) > fabs(vector[largest])) largest = k;
       for (int64_t k = 0, turns = vector[largest] < 0.0; turns && k < n; k++) vector[k] = -vector[k];
+      double *share = &t->shares[n - first - count + i];
+      *share = 0.0;
+      for (int64_t k = 0; k < n; k++) *share += vector[k] * t->x[k];
     }
     mms_distributed_put_rows(to, n - first - count, count, panel);
   }
@@ -157,7 +208,9 @@ mms_status mms_distributed_eigen(mms_distributed *a, double *eigenvalues, mms_di
   double wanted = 0.0, *work = NULL;
   void *integers = NULL;
   mms_distributed columns = {0};
+  trial t = {0};
   mms_status status = check_finite(a, error);
+  if (status == MMS_OK) status = begin_trial(&t, a, error);
   if (status != MMS_OK) return status;
   status = mms_team_agree(grid->team, mms_distributed_create(&columns, grid, "eigenvectors", error), error);
   if (status == MMS_OK) {
@@ -165,7 +218,7 @@ mms_status mms_distributed_eigen(mms_distributed *a, double *eigenvalues, mms_di
              grid->descriptor, &wanted, &length, &integers_wanted, &integer_length, &info, 1, 1);
     status = judge(grid, info, error);
   }
-  if (status == MMS_OK) status = allocate_work(grid, wanted, &work, &length, error);
+  if (status == MMS_OK) status = allocate_work(grid, workspace(grid, wanted), &work, &length, error);
   if (status == MMS_OK) {
     integer_length = integers_wanted;
     status = mms_allocate(&integers, integer_length, sizeof(int), "workspace for distributed eigenvalues", error);
@@ -180,7 +233,10 @@ mms_status mms_distributed_eigen(mms_distributed *a, double *eigenvalues, mms_di
   free(integers);
   if (status == MMS_OK) {
     settle(grid, eigenvalues);
-    turn_round(&columns, vectors);
+    turn_round(&columns, vectors, &t);
+    status = end_trial(&t, eigenvalues, vectors, error);
+  } else {
+    free(t.x);
   }
   mms_distributed_free(&columns);
   return status;

@@ -24,9 +24,7 @@ mms_status mms_observations_create(mms_observations *observations, mms_dynamics 
   if (status == MMS_OK)
     status =
         mms_exact_sum_create(&observations->sum, observations->capacity * observations->kinds, 0, blocks->count, error);
-  if (status == MMS_OK)
-    status =
-        mms_observer_create(&observations->observer, target->dim, target->mean.data, target->covariance.data, error);
+  if (status == MMS_OK) status = mms_observer_create_for(&observations->observer, target, error);
   if (status != MMS_OK) mms_observations_free(observations);
   return status;
 }
@@ -45,14 +43,19 @@ void mms_observations_record(mms_observations *observations, mms_dynamics *dynam
     return;
   const mms_ensemble *ensemble = mms_dynamics_ensemble(dynamics);
   const mms_blocks *blocks = &ensemble->blocks;
+  const double *all = mms_dynamics_positions_together(dynamics);
   const int64_t row = observations->count++;
   observations->steps[row] = step;
   for (int64_t b = blocks->first; b < blocks->end; b++) {
     const int64_t first = mms_blocks_first_row(blocks, b) - blocks->first_row, rows = mms_blocks_rows(blocks, b);
-    mms_target_positions(mms_dynamics_target(dynamics), rows, ensemble->y + first * ensemble->dim, observations->z);
+    const double *y = ensemble->y + first * ensemble->dim, *z = all != NULL ? all + first * ensemble->dim : NULL;
+    if (z == NULL) {
+      mms_target_positions(mms_dynamics_target(dynamics), rows, y, observations->z);
+      z = observations->z;
+    }
     double sums[MMS_OBSERVABLE_COUNT];
     for (int k = 0; k < observations->kinds; k++)
-      sums[k] = mms_observer_sum(&observations->observer, observations->kind[k], rows, observations->z);
+      sums[k] = mms_observer_sum_with(&observations->observer, observations->kind[k], rows, z, y);
     mms_exact_sum_add(observations->sum, row * observations->kinds, observations->kinds, sums);
   }
 }

@@ -28,7 +28,8 @@ mms_status mms_observations_create(mms_observations *observations, mms_dynamics 
                                    const int *kind, int64_t kinds, mms_error *error);
 void mms_observations_free(mms_observations *observations);
 
-/* Take the state as it stands, after `step` steps, if it is a traced one. Local; allocates nothing. */
+/* Take the state as it stands, after `step` steps, if it is a traced one. Collective where the target is spread over
+ * the ranks, else Local; allocates nothing. */
 void mms_observations_record(mms_observations *observations, mms_dynamics *dynamics, int64_t step);
 
 /* Write `/trace/<observable>`, rows as in the `/trace/step` of a file that is written after `step` steps; nothing where

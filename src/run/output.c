@@ -26,13 +26,17 @@ int64_t mms_output_rows(int64_t rows, int64_t block, int64_t data_dim) {
 typedef struct decoder {
   const mms_session *session;
   const double *y;  /* this rank's Y [n_local][d] */
+  const double *z;  /* and its Z where they are known already, else NULL */
   double *position; /* [chunk][d] */
 } decoder;
 
 static void fill_latent(void *context, int64_t local_row, int64_t rows, double *out) {
   const decoder *from = context;
   const mms_target *target = mms_dynamics_target(from->session->dynamics);
-  mms_target_positions(target, rows, from->y + local_row * target->dim, out);
+  if (from->z != NULL)
+    memcpy(out, from->z + local_row * target->dim, (size_t)(rows * target->dim) * sizeof *out);
+  else
+    mms_target_positions(target, rows, from->y + local_row * target->dim, out);
 }
 
 static void fill_samples(void *context, int64_t local_row, int64_t rows, double *out) {
@@ -64,6 +68,7 @@ static mms_status write_attributes(mms_session *session, mms_h5 *file, const cha
                {"configuration", request->configuration},
                {"training_description", session->training.description},
                {"kernels", mms_field_kernels()},
+               {"linalg", mms_dynamics_linalg(session->dynamics)},
                {"libraries", libraries},
                {"host", host},
                {"started", session->started_at},
@@ -90,45 +95,13 @@ static mms_status write_attributes(mms_session *session, mms_h5 *file, const cha
   return status;
 }
 
-/* `/target/data_mean` and `/target/data_covariance_diagonal`: the target in the data's coordinates. */
-static mms_status write_data_target(mms_session *session, mms_h5 *file, mms_error *error) {
-  const mms_target *target = mms_dynamics_target(session->dynamics);
-  const mms_transform *transform = &session->training.transform;
-  const int64_t dim = transform->dim, data_dim = transform->data_dim;
-  mms_matrix mean = {0}, diagonal = {0};
-  mms_status status = mms_matrix_create(&mean, 1, data_dim, "the target's mean", error);
-  if (status == MMS_OK) status = mms_matrix_create(&diagonal, 1, data_dim, "the target's variances", error);
-  status = mms_team_agree(session->request->team, status, error);
-  if (status == MMS_OK) {
-    mms_transform_decode(transform, 1, target->mean.data, mean.data);
-    for (int64_t k = 0; k < data_dim; k++) {
-      if (transform->identity) {
-        diagonal.data[k] = target->covariance.data[k * dim + k];
-        continue;
-      }
-      const double *column = transform->decode.data + k; /* column k of decode [d][D] */
-      for (int64_t i = 0; i < dim; i++)
-        for (int64_t j = 0; j < dim; j++)
-          diagonal.data[k] += column[i * data_dim] * target->covariance.data[i * dim + j] * column[j * data_dim];
-    }
-    status = mms_h5_write_array(file, "/target/data_mean", MMS_H5_FLOAT64, 1, data_dim, 1, mean.data,
-                                "target mean in the data's coordinates", error);
-  }
-  if (status == MMS_OK)
-    status = mms_h5_write_array(file, "/target/data_covariance_diagonal", MMS_H5_FLOAT64, 1, data_dim, 1, diagonal.data,
-                                "target variances in the data's coordinates", error);
-  mms_matrix_free(&mean);
-  mms_matrix_free(&diagonal);
-  return status;
-}
-
 static mms_status write_points(mms_session *session, mms_h5 *file, mms_error *error) {
   const mms_output_options *output = &session->request->output;
   const mms_ensemble *ensemble = mms_dynamics_ensemble(session->dynamics);
   const mms_blocks *blocks = &ensemble->blocks;
   const int64_t data_dim = session->training.transform.data_dim;
   const int64_t chunk = mms_output_rows(blocks->n_local, blocks->size, data_dim);
-  decoder from = {.session = session, .y = ensemble->y};
+  decoder from = {.session = session, .y = ensemble->y, .z = mms_dynamics_positions_together(session->dynamics)};
   mms_status status = mms_allocate_doubles(&from.position, chunk * ensemble->dim, "positions to be decoded", error);
   status = mms_team_agree(session->request->team, status, error);
   if (status == MMS_OK)
@@ -170,7 +143,6 @@ static mms_status write_timing(const mms_session *session, mms_h5 *file, mms_err
 }
 
 static mms_status write_samples_into(mms_session *session, mms_h5 *file, bool complete, mms_error *error) {
-  const mms_target *target = mms_dynamics_target(session->dynamics);
   double mean_defect = 0.0, covariance_defect = 0.0;
   mms_status status = mms_dynamics_measure(session->dynamics, &mean_defect, &covariance_defect, error);
   if (status == MMS_OK) status = write_attributes(session, file, "samples", error);
@@ -178,14 +150,7 @@ static mms_status write_samples_into(mms_session *session, mms_h5 *file, bool co
   if (status == MMS_OK) status = mms_h5_attribute_double(file, "/", "mean_defect", mean_defect, error);
   if (status == MMS_OK) status = mms_h5_attribute_double(file, "/", "covariance_defect", covariance_defect, error);
   if (status == MMS_OK) status = write_points(session, file, error);
-  if (status == MMS_OK)
-    status = mms_h5_write_array(file, "/target/mean", MMS_H5_FLOAT64, 1, target->dim, 1, target->mean.data,
-                                "target mean, sampler's coordinates", error);
-  if (status == MMS_OK)
-    status = mms_h5_write_array(file, "/target/covariance", MMS_H5_FLOAT64, 2, target->dim, target->dim,
-                                target->covariance.data,
-                                "target covariance (data, 1/n, plus bandwidth^2 I), sampler's coordinates", error);
-  if (status == MMS_OK) status = write_data_target(session, file, error);
+  if (status == MMS_OK) status = mms_target_file_write(session, file, error);
   if (status == MMS_OK) status = mms_tilt_file_write(mms_dynamics_tilt(session->dynamics), file, error);
   if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
   if (status == MMS_OK)

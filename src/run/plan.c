@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A step longer than this many seconds is worth a word: requests are met between steps only, and a queue gives its
  * warning five minutes before the end (jobs/run.sbatch). */
@@ -32,9 +33,13 @@ static double estimate_step(const mms_session *session) {
   while (rows > 1 && 2.0 * (double)(rows * (some > 0 ? some : 1)) * size > trial_work) rows /= 2;
   if (mms_field_collective(mms_dynamics_field(session->dynamics))) rows = 0; /* no question for one rank alone */
   double seconds = 0.0, *points = NULL, *mean = NULL;
+  const double *all = mms_dynamics_positions_together(session->dynamics);
   if (rows > 0 && mms_allocate_doubles(&points, rows * ensemble->dim, "a trial's points", NULL) == MMS_OK &&
       mms_allocate_doubles(&mean, rows * ensemble->dim, "a trial's means", NULL) == MMS_OK) {
-    mms_target_positions(mms_dynamics_target(session->dynamics), rows, ensemble->y, points);
+    if (all != NULL)
+      memcpy(points, all, (size_t)(rows * ensemble->dim) * sizeof *points);
+    else
+      mms_target_positions(mms_dynamics_target(session->dynamics), rows, ensemble->y, points);
     const mms_queries trial = {.count = rows,
                                .points = points,
                                .bandwidth = request->score.bandwidth,

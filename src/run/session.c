@@ -22,7 +22,7 @@ static mms_status check_precision(const mms_session *session, mms_error *error) 
   const double *mean = transform->identity ? target->mean.data : transform->offset.data;
   for (int64_t k = 0; k < transform->data_dim; k++) {
     largest = fmax(largest, fabs(mean[k]));
-    if (transform->identity) largest = fmax(largest, sqrt(target->covariance.data[k * target->dim + k]));
+    if (transform->identity) largest = fmax(largest, sqrt(target->variances.data[k]));
   }
   const bool vanishes = transform->identity && largest < (double)FLT_MIN;
   if (largest <= (double)FLT_MAX && !vanishes) return MMS_OK;
@@ -92,20 +92,21 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
   mms_team_max_double(request->team, largest, 2);
   char step[256];
   mms_dynamics_describe(session->dynamics, step, sizeof step);
-  return mms_format_text(text, error,
-                         "mmsold %s (%s) on %d rank%s of %d node%s\n"
-                         "training   %s; n = %lld, d = %lld; %s\n"
-                         "field      %s\n"
-                         "step       %s\n"
-                         "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
-                         "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node: arrays",
-                         mms_version(), mms_version_commit(), mms_team_size(request->team),
-                         mms_team_size(request->team) == 1 ? "" : "s", mms_team_node_count(request->team),
-                         mms_team_node_count(request->team) == 1 ? "" : "s", session->training.description,
-                         (long long)session->training.count, (long long)session->training.dim,
-                         mms_training_placement(training), mms_field_reason(field), step, (long long)blocks->total,
-                         (long long)blocks->count, blocks->count == 1 ? "" : "s", (long long)blocks->size, largest[1],
-                         (long long)request->sampler.steps, largest[0] / mib, shared / mib);
+  return mms_format_text(
+      text, error,
+      "mmsold %s (%s) on %d rank%s of %d node%s\n"
+      "training   %s; n = %lld, d = %lld; %s\n"
+      "field      %s\n"
+      "step       %s\n"
+      "linalg     %s\n"
+      "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
+      "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node: arrays",
+      mms_version(), mms_version_commit(), mms_team_size(request->team), mms_team_size(request->team) == 1 ? "" : "s",
+      mms_team_node_count(request->team), mms_team_node_count(request->team) == 1 ? "" : "s",
+      session->training.description, (long long)session->training.count, (long long)session->training.dim,
+      mms_training_placement(training), mms_field_reason(field), step, mms_dynamics_linalg(session->dynamics),
+      (long long)blocks->total, (long long)blocks->count, blocks->count == 1 ? "" : "s", (long long)blocks->size,
+      largest[1], (long long)request->sampler.steps, largest[0] / mib, shared / mib);
 }
 
 mms_status mms_session_describe_peak(mms_session *session, char **text, mms_error *error) {

@@ -87,4 +87,7 @@ void mms_session_warn_unlike_processors(const mms_session *session);
 /* A progress line when one is due. Local. */
 void mms_session_progress(mms_session *session, const mms_step_report *report, double now, double *last_shown);
 
+/* `/target/...`: the target's moments in the sampler's coordinates and in the data's. Collective; agreed. */
+mms_status mms_target_file_write(const mms_session *session, mms_h5 *file, mms_error *error);
+
 #endif

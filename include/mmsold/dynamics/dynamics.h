@@ -39,8 +39,9 @@ typedef struct mms_sampler_options {
   mms_scheme scheme;
   mms_retraction retraction;
   uint64_t seed;
-  double friction;  /* γ of kinetic */
-  const char *tilt; /* kinetic: a run's samples, for whoever reads files; NULL or "training": the training points */
+  double friction;   /* γ of kinetic */
+  mms_linalg linalg; /* where the d × d algebra is done; distributed is for mmsold */
+  const char *tilt;  /* kinetic: a run's samples, for whoever reads files; NULL or "training": the training points */
 } mms_sampler_options;
 
 /* What a caller asks of a step; the requests travel in the step's own all-reduce. */
@@ -129,6 +130,13 @@ mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics);
 bool mms_dynamics_moments_are_exact(const mms_dynamics *dynamics); /* moves on the moment manifold */
 const mms_tilt *mms_dynamics_tilt(const mms_dynamics *dynamics);   /* NULL where there is none */
 int64_t mms_dynamics_bytes(const mms_dynamics *dynamics);          /* private memory of this rank */
+
+/* Where the d × d algebra is done, and why, in one line. Local. */
+const char *mms_dynamics_linalg(const mms_dynamics *dynamics);
+
+/* Positions z of all local particles where the target is spread over the ranks and they cannot be had a block at a
+ * time: [n_local][d], good until the next step; NULL where mms_target_positions gives them. Collective. */
+const double *mms_dynamics_positions_together(mms_dynamics *dynamics);
 
 /* How it moves and how h stands to its bound, in one line; what a statistician should be warned of before the run, or
  * false where nothing. Local. */

@@ -12,6 +12,7 @@
 
 #include "mmsold/base/status.h"
 #include "mmsold/ensemble/moments.h"
+#include "mmsold/linalg/distributed.h"
 #include "mmsold/parallel/blocks.h"
 #include "mmsold/parallel/team.h"
 #include <stdbool.h>
@@ -25,14 +26,19 @@ typedef struct mms_constraint mms_constraint;
  * MMS_ERR_INPUT where P <= d, with the reason. */
 mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
                                  mms_retraction retraction, mms_error *error);
+/* The same with the d × d work spread over a grid of ranks of order d (borrowed; NULL: the same on every rank), on
+ * which no rank holds a whole d × d matrix. The sums of such moments then travel panel by panel after the one
+ * all-reduce, as plain sums: law 1 is not promised. Local too; failures are to be agreed on. */
+mms_status mms_constraint_create_on(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
+                                    mms_retraction retraction, mms_rank_grid *grid, mms_error *error);
 void mms_constraint_free(mms_constraint **constraint);
 
 /* Begin a step: clear the sums. Local. */
 void mms_constraint_begin(mms_constraint *constraint);
-/* Add the moments of all local rows, y and w [n_local][d]; once a step. Local; a block's arithmetic
- * depends on nothing but the block. Returns −1, or the global number of the first block that is refused
- * (not finite, or moments of 2^47 and larger): MMS_COUNT_NONFINITE counts such blocks and the
- * reduction will fail on all ranks. */
+/* Add the moments of all local rows, y and w [n_local][d]; once a step. They stay as they are until the reduction.
+ * Local; a block's arithmetic depends on nothing but the block. Returns −1, or the global number of the first block
+ * that is refused (not finite, or moments of 2^47 and larger): MMS_COUNT_NONFINITE counts such blocks and the reduction
+ * will fail on all ranks. */
 int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const double *w);
 /* Add one block's sum of potentials V, which travels along as V/2^40: exact to 1e-10 and good up to
  * 1e26. A value beyond that, or not finite, makes the report's potential NaN and nothing else. Local. */

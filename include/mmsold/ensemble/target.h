@@ -5,6 +5,7 @@
 
 #include "mmsold/base/matrix.h"
 #include "mmsold/base/status.h"
+#include "mmsold/linalg/distributed.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/training/training.h"
 
@@ -14,19 +15,29 @@
  * exact sums want it. */
 typedef enum mms_factor { MMS_FACTOR_CHOLESKY, MMS_FACTOR_EIGEN, MMS_FACTOR_SCALAR } mms_factor;
 
-/* Owns its arrays. The same bits on every rank (computed on rank 0 and broadcast). */
+/* The matrices of a target spread over a grid of ranks, where none holds a whole one. */
+typedef struct mms_target_spread {
+  mms_rank_grid *grid;
+  mms_distributed covariance; /* Σ*, both triangles */
+  mms_distributed factor;     /* Lᵀ: upper triangular, or Λ^{1/2} Qᵀ */
+  mms_distributed inverse;    /* L⁻ᵀ, upper triangular; but of the eigenvectors L⁻¹ = Λ^{-1/2} Qᵀ */
+} mms_target_spread;
+
+/* Owns its arrays. The same bits on every rank (computed on rank 0 and broadcast), but for `spread`. */
 typedef struct mms_target {
   int64_t dim;      /* d */
   double bandwidth; /* δ */
   mms_factor kind;
-  mms_matrix mean;        /* [1][d]  μ* */
-  mms_matrix covariance;  /* [d][d]  Σ* */
-  mms_matrix factor;      /* [d][d]  L */
-  mms_matrix inverse;     /* [d][d]  L⁻¹ */
-  mms_matrix eigenvalues; /* [1][d] of Σ*, descending */
-  double step_bound;      /* 2 δ²/λmax(Σ*): LM and EM are linearly stable below it (ALGORITHMS 3) */
-  int64_t tile;           /* rows multiplied at once, 1 … MMS_TARGET_TILE; see mms_target_positions */
-  mms_matrix scratch;     /* [MMS_TARGET_TILE][d], for the maps below */
+  mms_matrix mean;           /* [1][d]  μ* */
+  mms_matrix variances;      /* [1][d]  the diagonal of Σ* */
+  mms_matrix covariance;     /* [d][d]  Σ*; this and the next two are empty where they are spread */
+  mms_matrix factor;         /* [d][d]  L */
+  mms_matrix inverse;        /* [d][d]  L⁻¹ */
+  mms_matrix eigenvalues;    /* [1][d] of Σ*, descending */
+  double step_bound;         /* 2 δ²/λmax(Σ*): LM and EM are linearly stable below it (ALGORITHMS 3) */
+  int64_t tile;              /* rows multiplied at once, 1 … MMS_TARGET_TILE; see mms_target_positions */
+  mms_matrix scratch;        /* [MMS_TARGET_TILE][d], for the maps below; empty where spread */
+  mms_target_spread *spread; /* NULL where every rank has the whole matrices */
 } mms_target;
 
 enum { MMS_TARGET_TILE = 256 }; /* the largest block of an ensemble */
@@ -37,7 +48,12 @@ enum { MMS_TARGET_TILE = 256 }; /* the largest block of an ensemble */
  * data are so large that their covariance overflows. */
 mms_status mms_target_create(mms_target *target, const mms_team *team, const mms_training *training, double bandwidth,
                              mms_factor kind, mms_error *error);
-void mms_target_free(mms_target *target);
+/* The same with its matrices spread over the ranks, each of which forms the covariance of its share of the points; not
+ * for MMS_FACTOR_SCALAR. Collective; agreed. */
+mms_status mms_target_create_distributed(mms_target *target, const mms_team *team, const mms_training *training,
+                                         double bandwidth, mms_factor kind, mms_error *error);
+void mms_target_free(mms_target *target);           /* Local; Collective where spread. */
+int64_t mms_target_bytes(const mms_target *target); /* of this rank's memory. Local. */
 
 /* Z [rows][d] = 1 μ*ᵀ + Y Lᵀ, and Y = (Z − 1 μ*ᵀ) L⁻ᵀ. Local; in and out may be the same array.
  * BLAS gives a row other last bits when other rows stand beside it, so rows are taken in tiles of
@@ -48,5 +64,14 @@ void mms_target_positions(const mms_target *target, int64_t rows, const double *
 void mms_target_coordinates(const mms_target *target, int64_t rows, const double *z, double *y);
 /* Gradient in Y from the gradient in Z: G_Y = G_Z L (not Lᵀ: dZ = dY Lᵀ). Local. */
 void mms_target_pull_back(const mms_target *target, int64_t rows, const double *gradient_z, double *gradient_y);
+
+/* The three maps where the matrices are spread: of all rows that a rank has (there may be none), by all ranks together.
+ * `in` and `out` may be the same for a Cholesky factor only; coordinates destroy `in`. Collective. */
+void mms_target_positions_together(const mms_target *target, int64_t rows, const double *in, double *out);
+void mms_target_coordinates_together(const mms_target *target, int64_t rows, double *in, double *out);
+void mms_target_pull_back_together(const mms_target *target, int64_t rows, const double *in, double *out);
+
+/* Rows first .. first + rows − 1 of Σ* into out [rows][d], as many as each rank likes. Collective. */
+void mms_target_covariance_rows(const mms_target *target, int64_t first, int64_t rows, double *out);
 
 #endif

@@ -41,7 +41,7 @@ int64_t mms_rank_grid_bytes(const mms_rank_grid *grid);        /* of the grid an
 int64_t mms_rank_grid_panel_rows(const mms_rank_grid *grid);
 double *mms_rank_grid_panel(const mms_rank_grid *grid);
 
-/* values [count] summed over the ranks, in place. count < 2^31. */
+/* values [count] summed over the ranks, in place: the same bits on all of them. count < 2^31. */
 void mms_rank_grid_sum(const mms_rank_grid *grid, double *values, int64_t count);
 
 /* A matrix. `data` is this rank's part, [mms_rank_grid_rows][mms_rank_grid_columns]. Owns it; the grid is borrowed. */
@@ -74,6 +74,11 @@ void mms_distributed_put_rows(mms_distributed *matrix, int64_t first, int64_t co
 void mms_distributed_gram(mms_distributed *matrix, int64_t rows, const double *x);
 void mms_distributed_product(mms_distributed *matrix, int64_t rows, const double *x, const double *y);
 
+/* M = scale · the sum over the ranks of (X − 1 meanᵀ)ᵀ(X − 1 meanᵀ), both triangles, for a mean [n] that is the same on
+ * all ranks. Uses the panel for callers. */
+void mms_distributed_covariance(mms_distributed *matrix, int64_t rows, const double *x, const double *mean,
+                                double scale);
+
 /* out [rows][n] = in op(M), or added to what is there; in and out are this rank's own rows and differ. */
 void mms_distributed_rows_times(const mms_distributed *matrix, bool transpose, int64_t rows, const double *in, bool add,
                                 double *out);
@@ -83,6 +88,8 @@ void mms_distributed_rows_triangle(const mms_distributed *matrix, bool transpose
 /* diagonal [n]; out [n] = xᵀM for x [n]; all the same on all ranks. */
 void mms_distributed_diagonal(const mms_distributed *matrix, double *diagonal);
 void mms_distributed_vector_times(const mms_distributed *matrix, const double *x, double *out);
+/* The same for a symmetric M, upper triangle stored. */
+void mms_distributed_symmetric_vector_times(const mms_distributed *matrix, const double *x, double *out);
 /* The 1-norm, and the largest square sum of a column (FULL and UPPER). */
 double mms_distributed_norm(const mms_distributed *matrix, mms_shape shape);
 double mms_distributed_longest_column(const mms_distributed *matrix, mms_shape shape);
@@ -104,7 +111,8 @@ mms_status mms_distributed_invert_upper(mms_distributed *r, mms_error *error);
 
 /* Eigenvalues [n] in DESCENDING order, the same on all ranks, of the symmetric A, upper triangle stored (destroyed);
  * and row j of `vectors` the eigenvector of the j-th, its largest entry in size (the first among equals) positive. Both
- * allocate what they need. Agreed. MMS_ERR_NUMERIC where A is not finite or the iteration does not converge. */
+ * allocate what they need. Agreed. MMS_ERR_NUMERIC where A is not finite or the iteration does not converge;
+ * MMS_ERR_INTERNAL where the vectors that came out are not its (one trial product). */
 mms_status mms_distributed_eigenvalues(mms_distributed *a, double *eigenvalues, mms_error *error);
 mms_status mms_distributed_eigen(mms_distributed *a, double *eigenvalues, mms_distributed *vectors, mms_error *error);
 

@@ -109,9 +109,14 @@ static void sums_over_ranks_are_those_of_all_rows(void **state) {
     mms_dense_multiply(true, false, n, n, rows, 1.0, x, y, 0.0, whole);
     mms_distributed_product(&matrix, end - first, x + first * n, y + first * n);
     expect_matrix(&matrix, MMS_SHAPE_FULL, whole, TOLERANCE * (double)rows);
+    double *mean = normals(6, n), *centred = malloc((size_t)(rows * n) * sizeof *centred);
+    for (int64_t i = 0; i < rows * n; i++) centred[i] = x[i] - mean[i % n];
+    mms_dense_multiply(true, false, n, n, rows, 0.5, centred, centred, 0.0, whole);
+    mms_distributed_covariance(&matrix, end - first, x + first * n, mean, 0.5);
+    expect_matrix(&matrix, MMS_SHAPE_FULL, whole, TOLERANCE * (double)rows);
     mms_distributed_free(&matrix);
     mms_rank_grid_free(&grid);
-    free(x), free(y), free(whole);
+    free(x), free(y), free(whole), free(mean), free(centred);
   }
 }
 
@@ -181,6 +186,9 @@ static void products_and_norms_are_those_of_the_whole(void **state) {
     double full = 0.0, upper = 0.0, symmetric = 0.0, longest = 0.0;
     mms_dense_multiply(false, false, 1, n, n, 1.0, vector, a, 0.0, wanted);
     mms_distributed_vector_times(&da, vector, out);
+    expect_rows(n, out, wanted);
+    mms_dense_multiply(false, false, 1, n, n, 1.0, vector, s, 0.0, wanted);
+    mms_distributed_symmetric_vector_times(&ds, vector, out);
     expect_rows(n, out, wanted);
     mms_distributed_diagonal(&da, out);
     for (int64_t j = 0; j < n; j++) {

@@ -199,7 +199,7 @@ static void test_unknown_words_name_the_nearest(void **state) {
 
 static void test_not_built_is_refused(void **state) {
   (void)state;
-  const char *lines[] = {"score: {linalg: distributed}", "classify: {a: 1}", "classify: {}"};
+  const char *lines[] = {"classify: {a: 1}", "classify: {}"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     refuses_with(lines[i], NULL, 0, "not built in this version");
   refuses_with(smallest, "classify.sigma=1", ALL, "not built in this version");
