@@ -1,7 +1,8 @@
 /* fault_run FIRST STRIDE SCENARIO:KIND[:lasting] ...: in each scenario every STRIDE-th call of KIND fails, beginning
- * with call FIRST (the first scenario) or STRIDE - 1 (the others), on rank MMSOLD_FAULT_RANK alone. One process does
- * them all, so that what an error path forgets to give back is noticed. The place is written to `at` (scenario, call)
- * for whoever goes on after a crash. Exit: 0 every fault was borne, 3 not so, 4 a hang.
+ * with call FIRST (the first scenario) or STRIDE - 1 (the others), on rank MMSOLD_FAULT_RANK alone. STRIDE 0: the first
+ * call along each chain of callers (MMSOLD_FAULT_CALLERS: so many of the innermost), which leaves out what loops repeat.
+ * One process does them all, so that what an error path forgets to give back is noticed. The place is written to `at`
+ * (scenario, call) for whoever goes on after a crash. Exit: 0 every fault was borne, 3 not so, 4 a hang.
  * KIND is memory, system, library, hdf5, mpi, or the name of one function.
  * MMSOLD_FAULT_PLANT=lie|crash|hang: the fault is one that must be caught. */
 #include "faults.h"
@@ -9,6 +10,7 @@
 
 #include "parallel/team_mpi.h"
 #include <dirent.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +112,22 @@ static bool inject(const mms_cli *cli, const scenario *plan, bool fails_here, bo
   return bad == 0;
 }
 
+/* The first call along each chain of callers of the rank that fails, the same list on all ranks. They are found in a run
+ * without a fault. */
+static void find_places(const mms_cli *cli, const scenario *plan, bool fails_here, long places[FAULT_PLACES + 1]) {
+  bool fired = false;
+  const char *callers = getenv("MMSOLD_FAULT_CALLERS");
+  fault.callers = callers != NULL ? atoi(callers) : 64;
+  fault.at = 0;
+  fault.place_count = 0;
+  fault.places = fails_here ? places : NULL;
+  (void)inject(cli, plan, fails_here, &fired);
+  fault.places = NULL;
+  places[fault.place_count] = LONG_MAX; /* past all calls: ends the sweep */
+  const char *rank = getenv("MMSOLD_FAULT_RANK");
+  mms_team_broadcast(cli->team, places, (FAULT_PLACES + 1) * sizeof *places, rank != NULL ? atoi(rank) : 0);
+}
+
 /* All faults of one "scenario:kind[:lasting]". Returns how many were not borne. */
 static long sweep(const mms_cli *cli, int number, const char *text, long first, long stride, bool fails_here) {
   char name[32] = "", kind[32] = "", mode[32] = "";
@@ -128,7 +146,12 @@ static long sweep(const mms_cli *cli, int number, const char *text, long first, 
   const long before = injected;
   long bad = 0;
   bool fired = true;
+  static long places[FAULT_PLACES + 1];
+  long *place_of = places;
+  if (stride == 0) find_places(cli, plan, fails_here, places);
+  while (stride == 0 && *place_of < first) place_of++;
   for (long call = first; fired; call += stride) {
+    if (stride == 0) call = *place_of++;
     fault.at = call;
     note_place(cli, number, call, text);
     bad += !inject(cli, plan, fails_here, &fired);

@@ -10,6 +10,8 @@ typedef enum fault_kind { FAULT_MEMORY, FAULT_SYSTEM, FAULT_LIBRARY, FAULT_HDF5,
  * and call it done, crash, or never come back. */
 typedef enum fault_plant { PLANT_NONE, PLANT_LIE, PLANT_CRASH, PLANT_HANG } fault_plant;
 
+enum { FAULT_PLACES = 4096 };
+
 typedef struct fault_plan {
   bool armed;
   fault_kind kind;
@@ -21,6 +23,9 @@ typedef struct fault_plan {
   bool together;      /* other ranks take part: a collective call is made, and then said to have failed */
   bool stream_broken; /* a read of a stream failed: ferror says so */
   const char *failed; /* the function that was made to fail; NULL: none yet */
+  long *places;       /* calls along a chain of callers not seen before are noted here; NULL: they are not */
+  int place_count;    /* of at most FAULT_PLACES */
+  int callers;        /* the length of such a chain: so many of the innermost */
 } fault_plan;
 
 extern fault_plan fault;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every call that small runs make is made to fail, one at a time: run_all.sh [STRIDE [RANKS:RANK:KIND[:lasting] ...]], RANK
-# the one it fails on. A STRIDE above 1 takes every so many. A crash, a hang, a silent loss or a wrong result is a failure;
-# where MPI itself fails, anything but the program's own word and end.
+# the one it fails on. A STRIDE above 1 takes every so many; 0 the first along each chain of callers (MMSOLD_FAULT_CALLERS:
+# so many of the innermost). A crash, a hang, a silent loss or a wrong result is a failure; where MPI itself fails,
+# anything but the program's own word and end.
 set -u
 : "${MMSOLD_FAULT_RUN:?the program fault_run}"
 stride=${1:-1}; [ $# -eq 0 ] || shift
@@ -44,7 +45,7 @@ for want in "$@"; do
       tail -6 log
     fi
     [ $bad -lt "${MMSOLD_FAULT_MOST:-50}" ] || { echo "enough of them"; break 2; }
-    plans=("${plans[@]:number}") first=$((call + stride))
+    plans=("${plans[@]:number}") first=$((call + (stride > 0 ? stride : 1)))
   done
   echo "$want: $injected faults"
   total=$((total + injected))

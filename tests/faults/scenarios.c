@@ -20,9 +20,9 @@ const scenario scenarios[] = {
 
 static const char configuration[] = "training: {source: data.h5, count: 40}\n"
                                     "score: {bandwidth: 0.3, smoothing: 0.1, smoothing_samples: 2}\n"
-                                    "sampler: {particles: 40, steps: 8, step_size: auto}\n"
+                                    "sampler: {particles: 40, steps: 4, step_size: auto}\n"
                                     "output: {directory: out, precision: double, trace_every: 2, snapshot_every: 3,\n"
-                                    "  checkpoint_minutes: 1.0e-9, keep_checkpoints: 3, fallback: fallback}\n";
+                                    "  checkpoint_minutes: 1.0e-9, keep_checkpoints: 2, fallback: fallback}\n";
 
 static bool there(const char *path) { return access(path, F_OK) == 0; }
 
@@ -83,8 +83,8 @@ mms_status scenario_prepare(mms_cli *cli, mms_error *error) {
       {"data", NULL,
        "prepare c.yaml --output data.h5 --training.source=spirals --training.whiten=full --training.whiten_top=2"},
       {"reference", NULL, "run c.yaml --output.directory=reference"},
-      {"short", NULL, "run c.yaml --output.directory=short --sampler.steps=4"},
-      {"half", NULL, "run c.yaml --output.directory=half --sampler.steps=4"}};
+      {"short", NULL, "run c.yaml --output.directory=short --sampler.steps=2"},
+      {"half", NULL, "run c.yaml --output.directory=half --sampler.steps=2"}};
   mms_status status = MMS_OK;
   if (mms_cli_speaks(cli) && (!write_text("c.yaml", configuration) || mkdir("fallback", 0777) != 0))
     status = mms_fail(error, MMS_ERR_SYSTEM, "c.yaml and fallback cannot be made here");
@@ -94,7 +94,7 @@ mms_status scenario_prepare(mms_cli *cli, mms_error *error) {
     status = scenario_run(cli, &made[i], &said, error);
     free(said);
   }
-  if (status == MMS_OK && mms_cli_speaks(cli) && !write_text("half/checkpoint-6.h5", "no checkpoint"))
+  if (status == MMS_OK && mms_cli_speaks(cli) && !write_text("half/checkpoint-3.h5", "no checkpoint"))
     status = mms_fail(error, MMS_ERR_SYSTEM, "half cannot be damaged");
   return mms_cli_agree(cli, status, error);
 }
@@ -151,13 +151,13 @@ static const char *judge_success(const scenario *plan, const char *said) {
   if (strcmp(plan->name, "prepare") == 0) return same_training("out.h5") ? NULL : "the prepared file is not right";
   if (!same_samples("out/samples.h5")) return "the result is not there or not right";
   const bool warned = strstr(said, "warning") != NULL;
-  if (strcmp(plan->name, "finished") != 0 && !warned && (!there("out/checkpoint-8.h5") || !there("out/snapshot-6.h5")))
+  if (strcmp(plan->name, "finished") != 0 && !warned && (!there("out/checkpoint-4.h5") || !there("out/snapshot-3.h5")))
     return "a file is missing, and nothing was said";
   return NULL;
 }
 
 const char *scenario_judge(const scenario *plan, mms_status status, const mms_error *error, const char *said) {
-  if (strcmp(plan->name, "fresh") == 0 && !there("out/checkpoint-4.h5") && !there("out.old-1/checkpoint-4.h5"))
+  if (strcmp(plan->name, "fresh") == 0 && !there("out/checkpoint-2.h5") && !there("out.old-1/checkpoint-2.h5"))
     return "the old output is lost";
   if (strcmp(plan->name, "finished") == 0 && !same_samples("out/samples.h5")) return "the finished result is lost";
   if (status == MMS_OK) return judge_success(plan, said);
