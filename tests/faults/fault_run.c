@@ -1,10 +1,10 @@
 /* fault_run FIRST STRIDE SCENARIO:KIND[:lasting] ...: in each scenario every STRIDE-th call of KIND fails, beginning
  * with call FIRST (the first scenario) or STRIDE - 1 (the others), on rank MMSOLD_FAULT_RANK alone. STRIDE 0: the first
- * call along each chain of callers (MMSOLD_FAULT_CALLERS: so many of the innermost), which leaves out what loops repeat.
- * One process does them all, so that what an error path forgets to give back is noticed. The place is written to `at`
- * (scenario, call) for whoever goes on after a crash. Exit: 0 every fault was borne, 3 not so, 4 a hang.
- * KIND is memory, system, library, hdf5, mpi, or the name of one function.
- * MMSOLD_FAULT_PLANT=lie|crash|hang: the fault is one that must be caught. */
+ * call along each chain of callers (MMSOLD_FAULT_CALLERS: so many of the innermost), which leaves out what loops
+ * repeat. One process does them all, so that what an error path forgets to give back is noticed. The place is written
+ * to `at` (scenario, call) for whoever goes on after a crash. Exit: 0 every fault was borne, 3 not so, 4 a hang. KIND
+ * is memory, system, library, hdf5, mpi, or the name of one function. MMSOLD_FAULT_PLANT=lie|crash|hang: the fault is
+ * one that must be caught. */
 #include "faults.h"
 #include "scenarios.h"
 
@@ -112,8 +112,8 @@ static bool inject(const mms_cli *cli, const scenario *plan, bool fails_here, bo
   return bad == 0;
 }
 
-/* The first call along each chain of callers of the rank that fails, the same list on all ranks. They are found in a run
- * without a fault. */
+/* The first call along each chain of callers of the rank that fails, the same list on all ranks. They are found in a
+ * run without a fault. */
 static void find_places(const mms_cli *cli, const scenario *plan, bool fails_here, long places[FAULT_PLACES + 1]) {
   bool fired = false;
   const char *callers = getenv("MMSOLD_FAULT_CALLERS");

@@ -109,42 +109,51 @@ void scenario_reset(const scenario *plan) {
   }
 }
 
-/* One dataset of a whole file of ours; 0 x 0 where it cannot be had. */
-static mms_matrix dataset_of(const char *path, const char *dataset) {
-  mms_matrix values = {0};
+enum { DATASETS_MOST = 6 };
+
+/* What of a file is looked at, and how it has to be: read from `reference` once. */
+typedef struct answer {
+  const char *reference;
+  const char *datasets[DATASETS_MOST + 1];
+  mms_matrix values[DATASETS_MOST];
+} answer;
+
+static answer samples = {
+    "reference/samples.h5",
+    {"/samples", "/latent", "/target/covariance", "/trace/step", "/trace/mean_defect", "/trace/drift", NULL},
+    {{0}}};
+static answer training = {"data.h5", {"/training", "/transform/encode", NULL}, {{0}}};
+
+/* Those datasets of a whole file of ours; 0 x 0 where one cannot be had. */
+static void read_datasets(const char *path, const answer *of, mms_matrix values[DATASETS_MOST]) {
   mms_error error = mms_error_none();
   mms_h5 *file = NULL;
   mms_status status = mms_h5_check_digest(NULL, path, &error);
   if (status == MMS_OK) status = mms_h5_open(&file, NULL, path, &error);
-  if (status == MMS_OK) status = mms_h5_read_matrix(file, dataset, &values, &error);
+  for (int i = 0; status == MMS_OK && of->datasets[i] != NULL; i++)
+    status = mms_h5_read_matrix(file, of->datasets[i], &values[i], &error);
   if (status != MMS_OK) fprintf(stderr, "  %s\n", error.message);
   mms_h5_close(&file);
-  return values;
 }
 
-/* Do two files hold the same result, bit by bit? */
-static bool same(const char *a, const char *b, const char *const *datasets) {
+/* Does the file hold the result, bit by bit? */
+static bool holds(const char *path, answer *wanted) {
+  mms_matrix values[DATASETS_MOST] = {{0}};
   bool good = true;
-  for (; *datasets != NULL && good; datasets++) {
-    mms_matrix left = dataset_of(a, *datasets), right = dataset_of(b, *datasets);
-    good = left.rows > 0 && left.rows == right.rows && left.cols == right.cols &&
-           memcmp(left.data, right.data, (size_t)(left.rows * left.cols) * sizeof(double)) == 0;
-    mms_matrix_free(&left);
-    mms_matrix_free(&right);
+  if (wanted->values[0].rows == 0) read_datasets(wanted->reference, wanted, wanted->values);
+  read_datasets(path, wanted, values);
+  for (int i = 0; wanted->datasets[i] != NULL; i++) {
+    const mms_matrix *left = &values[i], *right = &wanted->values[i];
+    good = good && left->rows > 0 && left->rows == right->rows && left->cols == right->cols &&
+           memcmp(left->data, right->data, (size_t)(left->rows * left->cols) * sizeof(double)) == 0;
+    mms_matrix_free(&values[i]);
   }
   return good;
 }
 
-static bool same_samples(const char *path) {
-  static const char *const datasets[] = {
-      "/samples", "/latent", "/target/covariance", "/trace/step", "/trace/mean_defect", "/trace/drift", NULL};
-  return same(path, "reference/samples.h5", datasets);
-}
+static bool same_samples(const char *path) { return holds(path, &samples); }
 
-static bool same_training(const char *path) {
-  static const char *const datasets[] = {"/training", "/transform/encode", NULL};
-  return same(path, "data.h5", datasets);
-}
+static bool same_training(const char *path) { return holds(path, &training); }
 
 /* A command that ended well left all it should, or said what it did not. */
 static const char *judge_success(const scenario *plan, const char *said) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Truth v under a real Slurm: a job that runs into its time limit is stopped by the signal, goes back into the queue and
 # finishes with the bits of an uninterrupted run, under srun and under mpirun; a rank that is killed ends the job
-# and costs no result; separate copies are refused; an array is ordinary runs.
+# and costs no result; a lost node neither; separate copies are refused; an array is ordinary runs.
 # Slurm looks at time limits every 30 s. That a run be not over by then, whatever the machine does besides, its ranks are
 # held (SIGSTOP) from their first steps until Slurm's signal has come. What else there is to see is seen meanwhile.
 set -eu
@@ -174,6 +174,24 @@ killed=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=kille
 ended "$killed" 120 COMPLETED 0:0
 grep -q '^resumed' "mmsold-$killed.log" || fail "the run whose rank was killed started over"
 same_as_whole killed
+
+# A lost node: its daemon and all that it started are gone at once. The job goes back into the queue by itself, and is not
+# called finished by an srun that can start nothing at first.
+lost=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=lost)
+wait_for "grep -q '^particles' mmsold-$lost.log 2>/dev/null" 30
+wait_for "scancel --signal=USR1 $lost.0 2>/dev/null; ls lost/checkpoint-*.h5 > /dev/null 2>&1" 30
+keepers=$(pgrep -f "^slurmstepd: \\[$lost\\.")
+held=$(for keeper in $keepers; do pgrep -P "$keeper" || true; done)
+held="$held $(for one in $held; do pgrep -P "$one" || true; done)"
+# shellcheck disable=SC2086 # lists of numbers
+kill -KILL "$(cat "$slurm_place/slurmd.pid")" $keepers $held
+scontrol update nodename=n0 state=down reason=lost
+wait_for "[ \"\$(info $lost JobState)\" = PENDING ]" 20
+slurmd -f "$SLURM_CONF" -N n0
+ended "$lost" 120 COMPLETED 0:0
+[ "$(info "$lost" Restarts)" = 1 ] || fail "the job of the lost node was not requeued"
+grep -q '^resumed' "mmsold-$lost.log" || { cat "mmsold-$lost.log"; fail "the run of the lost node did not go on"; }
+same_as_whole lost
 
 echo "the job that ran into its time limit:"
 cat "mmsold-$limited.log"
