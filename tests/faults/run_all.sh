@@ -13,6 +13,7 @@ shm=/dev/shm; [ -w $shm ] || shm=$PWD # a file in memory is synced at once
 scratch=$(mktemp -d "$shm/mmsold-faults.XXXXXX") && cd "$scratch" || exit 1
 trap 'cd / && rm -rf "$scratch"' EXIT
 export OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_orte_tmpdir_base=$scratch/mpi OMPI_MCA_btl_vader_backing_directory=$scratch/mpi
+export OMPI_MCA_mpi_yield_when_idle=1 # fault_run's ranks then sleep
 mkdir mpi
 total=0 bad=0
 
