@@ -29,16 +29,6 @@ static mms_status check(const char *path, const mms_chart *charts, int64_t panel
   return mms_picture_check_path(path, error);
 }
 
-/* One quoted field: quotes doubled as RFC 4180 has it, line ends and other controls as spaces. */
-static void write_field(FILE *file, const char *text) {
-  fputc('"', file);
-  for (const char *c = text == NULL ? "" : text; *c != '\0'; c++) {
-    if (*c == '"') fputc('"', file);
-    fputc((unsigned char)*c < 0x20 ? ' ' : *c, file);
-  }
-  fputc('"', file);
-}
-
 static void write_numbers(FILE *file, const mms_series *series, const int64_t *panel_of, int64_t series_count) {
   bool values = false, bars = false;
   for (int64_t s = 0; s < series_count; s++) {
@@ -51,7 +41,7 @@ static void write_numbers(FILE *file, const mms_series *series, const int64_t *p
       const double *point = series[s].xy->data + mms_chart_columns(&series[s]) * i;
       fprintf(file, "%.17g,%.17g,%lld,%lld,", point[0], point[1], (long long)(panel_of == NULL ? 0 : panel_of[s]),
               (long long)s);
-      write_field(file, series[s].label);
+      mms_picture_put_quoted(file, series[s].label, '"');
       if (series[s].mark == MMS_MARK_VALUES) fprintf(file, ",%.17g", point[2]);
       if (series[s].mark == MMS_MARK_BARS)
         fprintf(file, ",%.17g,%.17g", point[2], point[3]);
@@ -59,14 +49,6 @@ static void write_numbers(FILE *file, const mms_series *series, const int64_t *p
         fputs(",,", file);
       fputc('\n', file);
     }
-}
-
-/* Close what was written; says why where anything of it failed. */
-static mms_status finish(FILE *file, const char *path, mms_error *error) {
-  int failed = ferror(file);
-  if (fclose(file) != 0 || failed != 0)
-    return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
-  return MMS_OK;
 }
 
 static mms_status write_csv(const char *path, const mms_series *series, const int64_t *panel_of, int64_t series_count,
@@ -79,7 +61,7 @@ static mms_status write_csv(const char *path, const mms_series *series, const in
     status = mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
   } else {
     write_numbers(file, series, panel_of, series_count);
-    status = finish(file, path, error);
+    status = mms_picture_finish(file, path, error);
     if (status == MMS_OK)
       status = mms_picture_rename(temporary, path, error);
     else
@@ -95,7 +77,7 @@ static mms_status draw(const char *path, const char *csv, const char *script, co
   FILE *file = fopen(script, "w");
   if (file == NULL) return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", script, strerror(errno));
   mms_chart_script(file, mms_chart_format_of(path), content);
-  mms_status status = finish(file, script, error);
+  mms_status status = mms_picture_finish(file, script, error);
   if (status == MMS_OK) status = mms_gnuplot_run(script, csv, picture, error);
   unlink(script);
   struct stat found;

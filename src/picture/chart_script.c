@@ -51,15 +51,8 @@ static int64_t panel_of(const mms_chart_content *content, int64_t s) {
   return content->panel_of == NULL ? 0 : content->panel_of[s];
 }
 
-/* A string gnuplot takes literally: single quotes, a quote doubled, nothing else has a meaning inside. */
-static void put_text(FILE *file, const char *text) {
-  fputc('\'', file);
-  for (const char *c = text == NULL ? "" : text; *c != '\0'; c++) {
-    if (*c == '\'') fputc('\'', file);
-    fputc((unsigned char)*c < 0x20 ? ' ' : *c, file);
-  }
-  fputc('\'', file);
-}
+/* A string gnuplot takes literally: nothing but the quote has a meaning inside. */
+static void put_text(FILE *file, const char *text) { mms_picture_put_quoted(file, text, '\''); }
 
 static int shows(const mms_chart *chart, const double *point) {
   return isfinite(point[0]) && isfinite(point[1]) && (!chart->log_x || point[0] > 0) && (!chart->log_y || point[1] > 0);

@@ -2,7 +2,6 @@
 
 #include "mmsold/base/memory.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,6 +27,22 @@ mms_status mms_picture_check_path(const char *path, mms_error *error) {
     status = mms_fail(error, MMS_ERR_INPUT, "cannot write %s: there is no folder %s; make it first", path, folder);
   free(folder);
   return status;
+}
+
+void mms_picture_put_quoted(FILE *file, const char *text, char quote) {
+  fputc(quote, file);
+  for (const char *c = text == NULL ? "" : text; *c != '\0'; c++) {
+    if (*c == quote) fputc(quote, file);
+    fputc((unsigned char)*c < 0x20 ? ' ' : *c, file);
+  }
+  fputc(quote, file);
+}
+
+mms_status mms_picture_finish(FILE *file, const char *path, mms_error *error) {
+  int failed = ferror(file);
+  if (fclose(file) != 0 || failed != 0)
+    return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
+  return MMS_OK;
 }
 
 mms_status mms_picture_rename(const char *temporary, const char *path, mms_error *error) {

@@ -43,10 +43,7 @@ static mms_status write_numbers(const char *path, const mms_map *maps, int64_t c
   FILE *file = fopen(path, "wb");
   if (file == NULL) return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
   for (int64_t m = 0; m < count; m++) fwrite(maps[m].values, sizeof(double), (size_t)cells, file);
-  int failed = ferror(file);
-  if (fclose(file) != 0 || failed != 0)
-    return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
-  return MMS_OK;
+  return mms_picture_finish(file, path, error);
 }
 
 static void put_page(FILE *file, mms_chart_format format, double width, double height) {
@@ -60,15 +57,6 @@ static void put_page(FILE *file, mms_chart_format format, double width, double h
             "background '#FFFFFF'; else set terminal png truecolor size %.0f,%.0f\n",
             width, height, width, height);
   fprintf(file, "set output ARG2\nset encoding utf8\nunset key\nunset colorbox\nunset tics\nset border 0\n%s", palette);
-}
-
-static void put_title(FILE *file, const char *title) {
-  fputs("set label 1 '", file);
-  for (const char *c = title == NULL ? "" : title; *c != '\0'; c++) {
-    if (*c == '\'') fputc('\'', file);
-    fputc((unsigned char)*c < 0x20 ? ' ' : *c, file);
-  }
-  fputc('\'', file);
 }
 
 static void put_maps(FILE *file, mms_chart_format format, const mms_map *maps, int64_t count, int64_t across,
@@ -90,7 +78,8 @@ static void put_maps(FILE *file, mms_chart_format format, const mms_map *maps, i
     fprintf(file, "set lmargin at screen %.6f\nset rmargin at screen %.6f\nset bmargin at screen %.6f\n", left / width,
             (left + wide) / width, base / height);
     fprintf(file, "set tmargin at screen %.6f\nset cbrange [0:%.17g]\n", (base + high) / height, top > 0.0 ? top : 1.0);
-    put_title(file, maps[m].title);
+    fputs("set label 1 ", file);
+    mms_picture_put_quoted(file, maps[m].title, '\'');
     fprintf(file, " at screen %.6f,%.6f left noenhanced textcolor rgb '#222222'\n", left / width,
             (base + high + 0.4 * TITLE) / height);
     fprintf(file,
@@ -108,10 +97,7 @@ static mms_status write_script(const char *path, const char *picture, const mms_
   FILE *file = fopen(path, "w");
   if (file == NULL) return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
   put_maps(file, mms_chart_format_of(picture), maps, count, across, rows, columns, x, y);
-  int failed = ferror(file);
-  if (fclose(file) != 0 || failed != 0)
-    return mms_fail(error, MMS_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
-  return MMS_OK;
+  return mms_picture_finish(file, path, error);
 }
 
 mms_status mms_picture_maps(const char *path, const mms_map *maps, int64_t count, int64_t across, int64_t rows,
