@@ -44,7 +44,7 @@ used_files() {
       find "$build" -name '*.d' -exec cat {} + | grep -o '[^ \\]*' | grep '^/usr/' || true
     fi
     find "$build" -maxdepth 1 -name mmsold -exec ldd {} \; | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p'
-  } | sort -u | while IFS= read -r file; do readlink -f "$file"; done | sort -u
+  } | sort -u | xargs -r readlink -f | sort -u
 }
 
 # Prints the lines of a script that are the shell's own: no here-documents, which hold other languages.
@@ -76,36 +76,49 @@ used_commands() {
   done | sort -u
 }
 
-# Reads paths; prints "FILE: its package ... is not installed by jobs/install.sh" for those whose owner is not among
-# the arguments and what they bring. Debian's own list may know a file under its name from before /bin and /lib moved
-# into /usr, so both are asked for.
-check_owners() {
+# Reads paths; prints each with the package it belongs to, "-" where there is none. Debian's own list may know a file under
+# its name from before /bin and /lib moved into /usr, so both are asked for.
+owners() {
   local paths=$house_scratch/paths
   cat >"$paths"
-  closure "$@" >"$house_scratch/allowed"
   sed 'p; s,^/usr/,/,' "$paths" | sort -u | xargs -r dpkg-query -S 2>/dev/null >"$house_scratch/owners" || true
   awk '
-    FILENAME == ARGV[1] { allowed[$1] = 1; next }
-    FILENAME == ARGV[2] {
+    FILENAME == ARGV[1] {
       file = $NF
       sub(/^\/(lib|bin|sbin)/, "/usr&", file)
       owner[file] = $1; sub(/[:,].*/, "", owner[file])
       next
     }
-    !($1 in owner) { print $1 ": belongs to no package"; next }
-    !(owner[$1] in allowed) { print $1 ": its package " owner[$1] " is not installed by jobs/install.sh" }
-  ' "$house_scratch/allowed" "$house_scratch/owners" "$paths"
+    { print $1, ($1 in owner ? owner[$1] : "-") }
+  ' "$house_scratch/owners" "$paths"
+}
+
+# check_owners LIST PACKAGE...: prints "FILE: its package ... is not installed by jobs/install.sh" for the files of a list
+# of owners whose package is not among these and what they bring.
+check_owners() {
+  local list=$1
+  shift
+  closure "$@" >"$house_scratch/allowed"
+  awk '
+    FILENAME == ARGV[1] { allowed[$1] = 1; next }
+    $2 == "-" { print $1 ": belongs to no package"; next }
+    !($2 in allowed) { print $1 ": its package " $2 " is not installed by jobs/install.sh" }
+  ' "$house_scratch/allowed" "$list"
 }
 
 . "$MMSOLD_SOURCE/jobs/lib.sh"
 everything=("${MMSOLD_PACKAGES[@]}" "${MMSOLD_TEST_PACKAGES[@]}")
 
-check_build() { used_files "$MMSOLD_BUILD" | check_owners "$@"; }
-check_build_with() { check_build "${everything[@]}"; }
-check_commands() { used_commands "$1" | check_owners "${everything[@]}"; }
+build_files=$house_scratch/build-files commands=$house_scratch/commands
+used_files "$MMSOLD_BUILD" | owners >"$build_files"
+used_commands "$MMSOLD_SOURCE" | owners >"$commands"
+[ "$(wc -l <"$build_files")" -gt 20 ] || { echo "FAIL: the build seems to use no headers" >&2; exit 1; }
+[ "$(wc -l <"$commands")" -gt 10 ] || { echo "FAIL: the scripts seem to call no commands" >&2; exit 1; }
 
-[ "$(used_files "$MMSOLD_BUILD" | wc -l)" -gt 20 ] || { echo "FAIL: the build seems to use no headers" >&2; exit 1; }
-[ "$(used_commands "$MMSOLD_SOURCE" | wc -l)" -gt 10 ] || { echo "FAIL: the scripts seem to call no commands" >&2; exit 1; }
+check_build() { check_owners "$build_files" "$@"; }
+check_build_with() { check_build "${everything[@]}"; }
+check_commands() { check_owners "$commands" "${everything[@]}"; }
+
 house_expect_clean check_build_with "$MMSOLD_SOURCE"
 house_expect_clean check_commands "$MMSOLD_SOURCE"
 
@@ -113,7 +126,7 @@ house_expect_clean check_commands "$MMSOLD_SOURCE"
 without() { printf '%s\n' "${everything[@]}" | grep -vxF "$1"; }
 check_without() { local rest; mapfile -t rest < <(without "$1"); check_build "${rest[@]}"; }
 for package in libpng-dev libyaml-dev librandom123-dev libcmocka-dev liblapacke-dev libscalapack-openmpi-dev; do
-  used_files "$MMSOLD_BUILD" | check_owners base-files | grep -q " $package " || continue # its part is not built here
+  grep -q " $package\$" "$build_files" || continue # its part is not built here
   house_expect_fires check_without "$package" "$package"
 done
 everything=(base-files)
