@@ -16,11 +16,11 @@ fail() {
   exit 1
 }
 
-# run_ranks N ARGUMENTS...: the program under mpirun on N ranks (alone where N is 1).
+# run_ranks N ARGUMENTS...: the program under mpirun on N ranks (alone where N is 1). About pml see ../CMakeLists.txt.
 run_ranks() {
   ranks_wanted=$1; shift
   if [ "$ranks_wanted" -eq 1 ]; then "$MMSOLD_PROGRAM" "$@"; else
-    mpirun --oversubscribe -n "$ranks_wanted" "$MMSOLD_PROGRAM" "$@"; fi
+    mpirun --oversubscribe --mca pml ob1 -n "$ranks_wanted" "$MMSOLD_PROGRAM" "$@"; fi
 }
 
 # expect_exit CODE PATTERN COMMAND...: it ends with CODE and says PATTERN (extended regular expression),
