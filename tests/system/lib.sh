@@ -38,6 +38,13 @@ expect_exit() {
   fi
 }
 
+# same_bits FILE FILE WHAT: two results have the same samples, coordinates and trace, to the bit.
+same_bits() {
+  for data in /samples /latent /trace; do
+    h5diff -q "$1" "$2" "$data" "$data" || fail "$3: $data differs"
+  done
+}
+
 # wait_for CONDITION SECONDS: poll a shell condition.
 wait_for() {
   for attempt in $(seq $(($2 * 10))); do

@@ -24,9 +24,7 @@ resumed() {
   "$MMSOLD_PROGRAM" info out/checkpoint-9.h5 --verify > verify.log 2>&1 && fail "$1: info --verify finds nothing"
   expect_exit 0 'checkpoint-9.h5 is damaged.*' run_ranks 1 run c.yaml --output.directory=out
   grep -q 'resumed .*step 6 of 12' expect.log || { cat expect.log; fail "$1: not resumed from step 6"; }
-  for data in /samples /latent /trace; do
-    h5diff -q whole/samples.h5 out/samples.h5 "$data" "$data" || fail "$1: $data differs"
-  done
+  same_bits whole/samples.h5 out/samples.h5 "$1"
   [ -e out/checkpoint-9.h5.damaged ] || fail "$1: the damaged file is not put aside"
   count=$((count + 1))
 }

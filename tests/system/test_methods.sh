@@ -21,9 +21,7 @@ way() {
   expect_exit 75 'run the same command again' run_ranks 1 run c.yaml --output.directory="$method" --sampler.method="$method" "$@"
   expect_exit 2 "sampler.method = $method, now it is mmsold" run_ranks 1 run c.yaml --output.directory="$method"
   expect_exit 0 'resumed' run_ranks 3 run c.yaml --output.directory="$method" --sampler.method="$method" "$@"
-  for data in /samples /latent /trace; do
-    h5diff -q "$method-whole/samples.h5" "$method/samples.h5" "$data" "$data" || fail "$method: $data differs after a resume"
-  done
+  same_bits "$method-whole/samples.h5" "$method/samples.h5" "$method after a resume"
 }
 way langevin
 way kinetic --sampler.scheme=baoab --sampler.tilt=constrained/samples.h5

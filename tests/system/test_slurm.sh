@@ -24,11 +24,7 @@ ended() {
 }
 
 # same_as_whole FOLDER: its run has the bits of one in one piece.
-same_as_whole() {
-  for data in /samples /latent /trace; do
-    h5diff -q whole/samples.h5 "$1/samples.h5" "$data" "$data" || fail "$1: $data differs from the uninterrupted run"
-  done
-}
+same_as_whole() { same_bits whole/samples.h5 "$1/samples.h5" "$1, against the uninterrupted run"; }
 
 # The ranks of the run into FOLDER, and not their launchers.
 ranks_of() { pgrep -f "^$MMSOLD run long.yaml --output.directory=$1" || true; }
