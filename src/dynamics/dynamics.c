@@ -164,8 +164,10 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
     status = (linalg == MMS_LINALG_DISTRIBUTED ? mms_target_create_distributed : mms_target_create)(
         &self->target, context->team, context->training, score->bandwidth, method->factor(&context->sampler), error);
   if (status == MMS_OK) status = mms_team_agree(context->team, create_local(self, error), error);
+  mms_score_options asked = *score;
+  if (method->flow) asked.bandwidth = 0.0; /* there is no one bandwidth to choose a backend for */
   if (status == MMS_OK)
-    status = mms_field_create_for(&self->field, context->team, context->training, score, self->ensemble.blocks.size,
+    status = mms_field_create_for(&self->field, context->team, context->training, &asked, self->ensemble.blocks.size,
                                   self->pairs, error);
   if (status == MMS_OK && lists_pay(self))
     status = mms_field_prepare(self->field, score->bandwidth, score->smoothing, error);

@@ -1,6 +1,7 @@
 #include "mmsold/field/field.h"
 
 #include "field/backend.h"
+#include "field/choose.h"
 #include "field/finish.h"
 #include "field/kernels.h"
 #include "field/neighbours.h"
@@ -25,12 +26,31 @@ struct mms_field {
   char reason[384];
 };
 
-/* The rule of `auto`, by dimension alone, because a field does not know its widths beforehand: tree up to ten
- * dimensions, dense beyond. Measured with M = 8 on one core of a Sapphire Rapids, dense over tree, uniform points:
- * d = 2, n = 1,000 (checkerboard): 1.3 at σ = .05, 1.9 at σ = .2, 1.2 where all points have weight; δ = σ = spacing/4:
- * 1.3, 2.8, 30 at n = 1e3, 1e4, 1e5 in 2-D; 1.2, 2.2, 24 in 3-D; 1.4, 1.4 in 5-D; 3.8 at n = 1e3 in 10-D, where dense
- * begins to screen through SGEMM. */
+/* The rule of `auto` where the widths are not known: tree up to ten dimensions, dense beyond. Where they are known it
+ * is that of choose.h. */
 enum { TREE_DIM_MOST = 10 };
+
+/* Is the tree what `auto` takes over a replicated set, and why? Rank 0 counts, so that all ranks say the same.
+ * Collective; agreed. */
+static mms_status choose_auto(const mms_field *self, const mms_score_options *score, bool *tree, char *why, size_t size,
+                              mms_error *error) {
+  const mms_training *training = self->training;
+  const int64_t d = training->dim, draws = self->max_pairs > 0 && score->smoothing > 0.0 ? 2 * self->max_pairs : 1;
+  mms_choice_counts counts = {0};
+  *tree = d <= TREE_DIM_MOST;
+  snprintf(why, size, "%lld dimensions, %s", (long long)d, *tree ? "few enough for an index" : "too many for an index");
+  if (d <= MMS_CHOICE_TREE || d > MMS_CHOICE_DENSE || !(score->bandwidth > 0.0)) return MMS_OK;
+  mms_status status = MMS_OK;
+  if (mms_team_rank(self->team) == 0)
+    status = mms_choice_count(&counts, training, score->bandwidth, score->smoothing, draws / 2, error);
+  status = mms_team_agree(self->team, status, error);
+  if (status != MMS_OK) return status;
+  mms_team_broadcast(self->team, &counts, sizeof counts, 0);
+  *tree = mms_choice_tree(training->count, d, draws, &counts);
+  snprintf(why, size, "%lld dimensions, M = %lld, points of weight: %.3g a draw, %.3g a particle, %.3g near it",
+           (long long)d, (long long)(draws > 1 ? draws : 0), counts.one, counts.together, counts.ball);
+  return MMS_OK;
+}
 
 static const mms_backend_table *choose_neighbours(const mms_training *training, const mms_score_options *score,
                                                   int64_t max_pairs, char *reason, size_t size) {
@@ -45,15 +65,11 @@ static const mms_backend_table *choose_neighbours(const mms_training *training, 
   return &mms_backend_neighbours;
 }
 
-static const mms_backend_table *choose(mms_backend wanted, const mms_training *training, char *reason, size_t size) {
+static const mms_backend_table *choose(mms_backend wanted, const mms_training *training, const char *why, char *reason,
+                                       size_t size) {
   const mms_backend_table *table = &mms_backend_dense;
-  bool few = training->dim <= TREE_DIM_MOST;
   if (wanted == MMS_BACKEND_REFERENCE) table = &mms_backend_reference;
-  if (wanted == MMS_BACKEND_TREE || (wanted == MMS_BACKEND_AUTO && few)) table = &mms_backend_tree;
-  char why[64] = "as configured";
-  if (wanted == MMS_BACKEND_AUTO)
-    snprintf(why, sizeof why, "%lld dimensions, %s", (long long)training->dim,
-             few ? "few enough for an index" : "too many for an index");
+  if (wanted == MMS_BACKEND_TREE) table = &mms_backend_tree;
   if (table == &mms_backend_dense)
     snprintf(reason, size, "dense (%s): single-precision screen %s, finish in double, %s kernels", why,
              training->dim <= MMS_FINISH_COLUMNS ? "by distance" : "through SGEMM", mms_field_kernels());
@@ -68,7 +84,7 @@ static const mms_backend_table *choose(mms_backend wanted, const mms_training *t
 int64_t mms_field_partition_from(const mms_score_options *score) {
   if (score->backend == MMS_BACKEND_NEIGHBOURS) return 1;
   if (score->backend == MMS_BACKEND_DENSE) return MMS_FINISH_COLUMNS + 1;
-  return score->backend == MMS_BACKEND_AUTO ? TREE_DIM_MOST + 1 : INT64_MAX;
+  return score->backend == MMS_BACKEND_AUTO ? MMS_CHOICE_DENSE + 1 : INT64_MAX; /* below it may take the tree */
 }
 
 /* Over a partitioned set: `auto` is dense here. Collective; agreed. */
@@ -89,7 +105,7 @@ static mms_status create_parts(mms_field *self, const mms_score_options *score, 
   if (neighbours) {
     self->backend = choose_neighbours(training, score, self->max_pairs, self->reason, sizeof self->reason);
   } else {
-    self->backend = choose(MMS_BACKEND_DENSE, training, self->reason, sizeof self->reason);
+    self->backend = choose(MMS_BACKEND_DENSE, training, "as configured", self->reason, sizeof self->reason);
   }
   size_t used = strlen(self->reason);
   snprintf(self->reason + used, sizeof self->reason - used, "; training set partitioned, %lld rows a tile",
@@ -112,6 +128,20 @@ static mms_status check_sizes(const mms_training *training, int64_t max_rows, in
     return mms_fail(error, MMS_ERR_INPUT, "a field for %lld rows and %lld pairs is not possible", (long long)max_rows,
                     (long long)max_pairs);
   return MMS_OK;
+}
+
+/* One of the backends that give the exact field, over a replicated set. Collective; agreed where auto has to choose. */
+static mms_status create_exact(mms_field *self, const mms_score_options *score, mms_error *error) {
+  char why[160] = "as configured";
+  mms_backend wanted = score->backend;
+  if (wanted == MMS_BACKEND_AUTO) {
+    bool tree = false;
+    mms_status status = choose_auto(self, score, &tree, why, sizeof why, error);
+    if (status != MMS_OK) return status;
+    wanted = tree ? MMS_BACKEND_TREE : MMS_BACKEND_DENSE;
+  }
+  self->backend = choose(wanted, self->training, why, self->reason, sizeof self->reason);
+  return self->backend->create(&self->state, self->team, self->training, self->max_rows, self->max_pairs, error);
 }
 
 mms_status mms_field_create(mms_field **field, const mms_team *team, const mms_training *training, mms_backend backend,
@@ -140,8 +170,7 @@ mms_status mms_field_create_for(mms_field **field, const mms_team *team, const m
       self->backend = choose_neighbours(training, score, max_pairs, self->reason, sizeof self->reason);
       status = mms_neighbours_create(&self->state, team, training, score, max_rows, max_pairs, error);
     } else {
-      self->backend = choose(score->backend, training, self->reason, sizeof self->reason);
-      status = self->backend->create(&self->state, team, training, max_rows, max_pairs, error);
+      status = create_exact(self, score, error);
     }
     status = mms_team_agree(team, status, error);
     if (status == MMS_OK) status = mms_field_reserve(self, max_rows, error);

@@ -65,7 +65,8 @@ typedef struct mms_field mms_field;
  * agreed. `backend` AUTO is resolved here by the written rule. */
 mms_status mms_field_create(mms_field **field, const mms_team *team, const mms_training *training, mms_backend backend,
                             int64_t max_rows, int64_t max_pairs, mms_error *error);
-/* The same for what the `score:` section says of backend, nearest, remainder and sharing: the only way to `neighbours`
+/* The same for what the `score:` section says of backend, widths (with which AUTO knows more; bandwidth 0: not known),
+ * nearest, remainder and sharing: the only way to `neighbours`
  * (ALGORITHMS 4), which takes for each row the K nearest training points, ties going to the smaller index, and L others
  * drawn uniformly without replacement (noise and sharing say who shares that draw as well), these with log((n − K)/L)
  * added to their logits. MMS_ERR_INPUT names K and L where there are not as many points. */

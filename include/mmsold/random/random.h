@@ -27,6 +27,7 @@ typedef enum mms_stream {
   MMS_STREAM_REMAINDER = 9,   /* the L others of the neighbours backend */
   MMS_STREAM_BOOTSTRAP = 16,  /* replicates of a paired bootstrap; step = replicate */
   MMS_STREAM_STUDY = 20,      /* points drawn from a law a study compares with; item = point */
+  MMS_STREAM_CHOICE = 24,     /* particles and draws that the choice of a backend is made on; item = particle */
   MMS_STREAM_TEST = 63        /* tests only */
 } mms_stream;
 
