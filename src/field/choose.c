@@ -112,7 +112,7 @@ bool mms_choice_tree(int64_t n, int64_t dim, int64_t draws, const mms_choice_cou
     return counts->one >= 2.0 * m && m * d < 222.0; /* many points of weight: what each of them costs decides */
   }
   if (dim <= 16) {
-    if (counts->together * d >= 16400.0) return m * d < 111.0;
+    if (counts->together * d >= 16400.0) return m * d < 111.0 || (dim <= 10 && counts->one < 0.2 * all);
     return counts->one > 0.07 * all || (dim <= 10 && draws >= 8 && counts->ball * d < 320.0);
   }
   if (counts->together * d >= 2900.0) return m * d < 55.0;

@@ -1,6 +1,9 @@
 """What people would use instead of mmsold, written from the formulas as a user of each library would.
 
     peers.py WORKLOAD TRAINING.h5 [PEER ...]      one line of names and numbers for each peer
+    peers.py points WORKLOAD TRAINING.h5 OUT.npy  particles as at a start, for `mmsold evaluate`
+    peers.py accuracy WORKLOAD TRAINING.h5 EVALUATED.h5
+                                                  a Markdown row for each: error of grad U at these points, no smoothing
 
 WORKLOAD is a name of `WORKLOADS` below; TRAINING.h5 is what `mmsold prepare` wrote for its configuration. Times are medians
 over steps after warming up, wall clock and processor time of the whole process (all its threads). run by peers.sh.
@@ -180,6 +183,52 @@ def ckdtree_search(X, w, repeats):
     timed("ckdtree_search", lambda: tree.query(Z, k=32, workers=len(os.sched_getaffinity(0))), repeats)
 
 
+def some_points(X, w, count=512):
+    rng = np.random.default_rng(1)
+    return X[rng.integers(len(X), size=count)] + w["delta"] * rng.standard_normal((count, X.shape[1]))
+
+
+def oracle(X, Z, delta):
+    """grad U in double, from the differences themselves."""
+    gradient = np.empty_like(Z)
+    for i, z in enumerate(Z):
+        difference = z - X
+        logits = -(difference**2).sum(1) / (2 * delta**2)
+        weights = np.exp(logits - logits.max())
+        gradient[i] = (weights @ difference) / weights.sum() / delta**2
+    return gradient
+
+
+def accuracy(name, X, w, evaluated):
+    """Largest error of grad U over the largest gradient of the batch: what single precision costs, the same formulas as in
+    the timed functions; and mmsold's own."""
+    import jax
+    import jax.numpy as jnp
+    import torch
+
+    with h5py.File(evaluated) as file:
+        Z, ours = file["points"][:], file["grad_U"][:]
+    delta, exact = w["delta"], oracle(X, Z, w["delta"])
+    points = jnp.asarray(X, jnp.float32)
+    norms = 0.5 * (points**2).sum(1)
+
+    @jax.jit
+    def jax_gradient(q):
+        logits = (q @ points.T - norms) / delta**2
+        weights = jnp.exp(logits - jax.scipy.special.logsumexp(logits, axis=1, keepdims=True))
+        return (q - weights @ points) / delta**2
+
+    x, q = torch.tensor(X, dtype=torch.float32), torch.tensor(Z, dtype=torch.float32)
+    keys = torch.cat([x, -0.5 * (x**2).sum(1, keepdim=True)], 1)[None]
+    queries = torch.cat([q, torch.ones(len(q), 1)], 1)[None]
+    mean = torch.nn.functional.scaled_dot_product_attention(queries, keys, x[None], scale=1 / delta**2)[0]
+    rows = {"mmsold": ours, "JAX, float32": np.asarray(jax_gradient(jnp.asarray(Z, jnp.float32))),
+            "SDPA, float32": ((q - mean) / delta**2).numpy()}
+    for program, gradient in rows.items():
+        error = np.abs(gradient - exact).max(1)
+        print(f"| {name} | {program} | {error.max() / np.abs(exact).max():.1e} | {np.median(error) / np.abs(exact).max():.1e} |")
+
+
 PEERS = {
     "W1": [jax_step, sdpa_field, keops_field, ckdtree_search],
     "W2": [jax_step, sdpa_field, keops_field],
@@ -189,6 +238,14 @@ PEERS = {
 
 
 def main():
+    if len(sys.argv) == 5 and sys.argv[1] in ("points", "accuracy") and sys.argv[2] in WORKLOADS:
+        with h5py.File(sys.argv[3]) as file:
+            X = file["training"][:]
+        if sys.argv[1] == "points":
+            np.save(sys.argv[4], some_points(X, WORKLOADS[sys.argv[2]]))
+        else:
+            accuracy(sys.argv[2], X, WORKLOADS[sys.argv[2]], sys.argv[4])
+        return
     if len(sys.argv) < 3 or sys.argv[1] not in WORKLOADS:
         sys.exit(__doc__)
     name, wanted = sys.argv[1], sys.argv[3:]

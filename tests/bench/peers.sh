@@ -4,6 +4,7 @@
 # benchmark's own, $PEERS (default build/peers); the project itself never needs them.
 #   tests/bench/peers.sh             W1 W2 W3 W3k W4
 #   tests/bench/peers.sh W1 W2       some of them
+# Then a table of their errors against double precision (W1 and W2, the bare field).
 # CORES=2: processors used by all. TURNS=3: mmsold and its peers take turns so often.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -93,3 +94,16 @@ awk '
         median(c, count[key]), median(a, n), median(b, n)
     }
   }' "$lines"
+
+# The same points, no smoothing: what single precision costs where the kernel is narrow.
+printf '\n| workload | program | largest error of grad U / largest gradient | median |\n|---|---|---|---|\n'
+for workload in W1 W2; do
+  [ -f "$data/$workload.h5" ] || continue
+  points=$data/$workload-points.npy evaluated=$data/$workload-evaluated.h5
+  rm -f "$evaluated"
+  "$peers/bin/python" "$root/tests/bench/peers.py" points "$workload" "$data/$workload.h5" "$points"
+  bandwidth=$(sed -n 's/^ *bandwidth: *\([0-9.]*\).*/\1/p' "$root/tests/bench/workloads/$workload.yaml")
+  printf 'training: {source: %s}\nscore: {bandwidth: %s}\n' "$data/$workload.h5" "$bandwidth" >"$data/accuracy.yaml"
+  "$build/mmsold" evaluate "$data/accuracy.yaml" --points "$points" --output "$evaluated" >/dev/null 2>>"$data/peers.log"
+  "$peers/bin/python" "$root/tests/bench/peers.py" accuracy "$workload" "$data/$workload.h5" "$evaluated" 2>>"$data/peers.log"
+done

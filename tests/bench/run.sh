@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks and prints their tables as Markdown.
-#   tests/bench/run.sh             all, in a few minutes
-#   tests/bench/run.sh PART...     some of: step moments field neighbours
-# REPEATS=N (5): how often each job of the part `step` is run at each number of ranks, the two taking turns.
+#   tests/bench/run.sh             all but flow and normals, in some minutes
+#   tests/bench/run.sh PART...     some of: step moments field neighbours converge auto cost scaling memory flow normals
+# REPEATS=N (5): how often each job of the parts `step`, `converge` and `scaling` is run, numbers of ranks taking turns.
+# Parts `cost` and `scaling` draw cost.png and scaling.png beside this script (gnuplot).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
 repeats=${REPEATS:-5}
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours converge)
+[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours converge auto cost scaling memory)
 
 build=build/release
 cmake --preset release >/dev/null
-cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours mmsold_program >/dev/null
+cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours bench_auto bench_cost bench_flow \
+  bench_normals mmsold_program >/dev/null
+bench=$root/tests/bench
 
 echo "$(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors," \
   "load $(cut -d' ' -f1 /proc/loadavg) at the start, commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
@@ -121,6 +124,34 @@ study() {
   rm -rf "$folder"
 }
 
+# Processor time against n, P, d and M, one at a time: cost.png.
+cost() {
+  "$build/tests/bench_cost" >"$lines"
+  gnuplot -e "data='$lines'; picture='$bench/cost.png'" "$bench/cost.gnuplot"
+  echo "tests/bench/cost.png; at the ends of each axis:"
+  printf '\n| axis | value | us a particle | its products, us | backend |\n|---|---|---|---|---|\n'
+  awk '{ if ($1 != axis) { if (NR > 1) print last; print row($0); axis = $1 } last = row($0) } END { print last }
+    function row(line,    f) { split(line, f, " "); return "| " f[1] " | " f[2] " | " f[3] " | " f[4] " | " f[5] " |" }' "$lines"
+}
+
+# Weak scaling to 4,096 ranks: steps measured at one rank, messages as they are, the network as stated. scaling.png.
+# The network: nodes of 64 cores on InfiniBand HDR, 1.5 us a message and 25 GB/s a node; inside a node 5 GB/s a rank. The
+# all-reduce adds 64-bit integers at 10 GB/s.
+scaling() {
+  local turn points
+  points=$(mktemp)
+  for ((turn = 0; turn < repeats; turn++)); do
+    mpirun -n 1 "$build/tests/bench_step" 40 config/fashion.yaml
+    mpirun -n 1 "$build/tests/bench_step" 40 config/fashion.yaml --sampler.particles=300 --output.directory=W2
+    mpirun -n 1 "$build/tests/bench_step" 40 config/checkerboard.yaml
+  done >"$lines"
+  rm -f "$points"
+  awk -v latency=1.5e-6 -v bandwidth=25e9 -v cores=64 -v inside=5e9 -v add=1e-10 -v points="$points" \
+    -f "$bench/scaling.awk" "$lines"
+  gnuplot -e "data='$points'; picture='$bench/scaling.png'" "$bench/scaling.gnuplot"
+  rm -f "$points"
+}
+
 for part in "${parts[@]}"; do
   printf '\n### %s\n\n' "$part"
   case $part in
@@ -139,8 +170,17 @@ for part in "${parts[@]}"; do
       ;;
     converge) study ;;
     memory) memory W1 W2 W3 W3k ;;
+    auto) "$build/tests/bench_auto" 1e4 || true ;; # 1: somewhere more than 1.25 times slower, as its last line says
+    cost) cost ;;
+    scaling) scaling ;;
+    flow | normals)
+      echo '```'
+      "$build/tests/bench_$part"
+      echo '```'
+      ;;
     *)
-      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours converge" >&2
+      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours converge auto cost scaling memory" \
+        "flow normals" >&2
       exit 2
       ;;
   esac
