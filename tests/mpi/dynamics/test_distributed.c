@@ -118,7 +118,7 @@ static void a_step_agrees_with_the_replicated_one(void **state) {
     mms_retraction retraction;
   } cases[] = {{37, 90, MMS_SCHEME_LM, MMS_RETRACTION_QR},     {96, 150, MMS_SCHEME_LM_CORRECTED, MMS_RETRACTION_QR},
                {96, 97, MMS_SCHEME_EM, MMS_RETRACTION_QR},     {37, 80, MMS_SCHEME_EXPONENTIAL, MMS_RETRACTION_QR},
-               {96, 200, MMS_SCHEME_LM, MMS_RETRACTION_POLAR}, {37, 64, MMS_SCHEME_EXPONENTIAL, MMS_RETRACTION_POLAR},
+               {41, 100, MMS_SCHEME_LM, MMS_RETRACTION_POLAR}, {37, 64, MMS_SCHEME_EXPONENTIAL, MMS_RETRACTION_POLAR},
                {1, 20, MMS_SCHEME_LM, MMS_RETRACTION_QR},      {3, 40, MMS_SCHEME_EXPONENTIAL, MMS_RETRACTION_POLAR}};
   for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
     mms_training training = cloud(150, cases[c].d);
@@ -130,7 +130,7 @@ static void a_step_agrees_with_the_replicated_one(void **state) {
     mms_dynamics *spread = begin(&context);
     const mms_blocks *blocks = &mms_dynamics_ensemble(whole)->blocks;
     expect_same(blocks->n_local * cases[c].d, mms_dynamics_ensemble(whole)->y, mms_dynamics_ensemble(spread)->y, 1e-10);
-    for (int step = 0; step < 2; step++) compare_step(whole, spread);
+    for (int step = 0; step < (c == 0 ? 3 : 1); step++) compare_step(whole, spread);
     double mean, covariance;
     mms_error error = mms_error_none();
     expect_ok(mms_dynamics_measure(spread, &mean, &covariance, &error), &error);
