@@ -106,7 +106,7 @@ static bool inject(const mms_cli *cli, const scenario *plan, bool fails_here, bo
   mms_team_broadcast(cli->team, &second, sizeof second, 0);
   if (*fired && second != MMS_OK) {
     second = scenario_run(cli, plan, &said_again, &again);
-    if (mms_cli_speaks(cli) && wrong == NULL) wrong = scenario_judge_again(plan, second, said_again);
+    if (mms_cli_speaks(cli) && wrong == NULL) wrong = scenario_judge_again(plan, second, said, said_again);
   }
   if (wrong != NULL)
     fprintf(stderr, "NOT BORNE: %.100s, %s fails on rank %d: %s (status %d: %s; again: %s)\n", place,

@@ -155,11 +155,12 @@ static bool same_samples(const char *path) { return holds(path, &samples); }
 
 static bool same_training(const char *path) { return holds(path, &training); }
 
-/* A command that ended well left all it should, or said what it did not. */
-static const char *judge_success(const scenario *plan, const char *said) {
+/* A command that ended well left all it should, or what it said (or the one before it) has a warning of what it did
+ * not. */
+static const char *judge_success(const scenario *plan, const char *before, const char *said) {
   if (strcmp(plan->name, "prepare") == 0) return same_training("out.h5") ? NULL : "the prepared file is not right";
   if (!same_samples("out/samples.h5")) return "the result is not there or not right";
-  const bool warned = strstr(said, "warning") != NULL;
+  const bool warned = strstr(said, "warning") != NULL || strstr(before, "warning") != NULL;
   if (strcmp(plan->name, "finished") != 0 && !warned && (!there("out/checkpoint-4.h5") || !there("out/snapshot-3.h5")))
     return "a file is missing, and nothing was said";
   return NULL;
@@ -169,17 +170,17 @@ const char *scenario_judge(const scenario *plan, mms_status status, const mms_er
   if (strcmp(plan->name, "fresh") == 0 && !there("out/checkpoint-2.h5") && !there("out.old-1/checkpoint-2.h5"))
     return "the old output is lost";
   if (strcmp(plan->name, "finished") == 0 && !same_samples("out/samples.h5")) return "the finished result is lost";
-  if (status == MMS_OK) return judge_success(plan, said);
+  if (status == MMS_OK) return judge_success(plan, "", said);
   if (error->message[0] == '\0') return "it failed without a message";
   if (strstr(error->message, "instead") != NULL && !same_samples("fallback/out-samples.h5"))
     return "what was rescued is not right";
   return NULL;
 }
 
-const char *scenario_judge_again(const scenario *plan, mms_status status, const char *said) {
+const char *scenario_judge_again(const scenario *plan, mms_status status, const char *before, const char *said) {
   if (strcmp(plan->name, "prepare") == 0 && status != MMS_OK && same_training("out.h5")) return NULL; /* it is there */
   if (status != MMS_OK) return "the same command fails when nothing is in its way";
   if (strcmp(plan->name, "resume") == 0 && strstr(said, "resumed") == NULL && strstr(said, "nothing to do") == NULL)
     return "it starts over instead of going on";
-  return judge_success(plan, said);
+  return judge_success(plan, before, said);
 }

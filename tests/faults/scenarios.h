@@ -27,7 +27,7 @@ mms_status scenario_run(const mms_cli *cli, const scenario *plan, char **said, m
 /* After a run in which a call failed: NULL, or what is wrong. For rank 0. */
 const char *scenario_judge(const scenario *plan, mms_status status, const mms_error *error, const char *said);
 
-/* After the same command again, with nothing in its way. For rank 0. */
-const char *scenario_judge_again(const scenario *plan, mms_status status, const char *said);
+/* After the same command again, with nothing in its way; `before` is what the first one said. For rank 0. */
+const char *scenario_judge_again(const scenario *plan, mms_status status, const char *before, const char *said);
 
 #endif
