@@ -38,18 +38,17 @@ typedef struct builder {
 void mms_tree_cells_free(mms_tree_cells *cells) {
   free(cells->table);
   free(cells->lists);
-  free(cells->points);
   memset(cells, 0, sizeof *cells);
 }
 
 /* Room for `units` more, twice as much each time. */
 static mms_status make_room(mms_tree_cells *cells, int64_t units, mms_error *error) {
   if (cells->used + units <= cells->room) return MMS_OK;
-  int64_t room = 2 * (cells->room + 512);
-  void *lists = NULL;
-  mms_status status = mms_allocate(&lists, room * MMS_CELLS_UNIT, sizeof(int32_t), "the field's lists", error);
+  int64_t room = 2 * (cells->room + 512), unit = cells->view.dim * MMS_CELLS_UNIT;
+  double *lists = NULL;
+  mms_status status = mms_allocate_doubles(&lists, room * unit, "the field's lists", error);
   if (status != MMS_OK) return status;
-  if (cells->used > 0) memcpy(lists, cells->lists, (size_t)(cells->used * MMS_CELLS_UNIT) * sizeof(int32_t));
+  if (cells->used > 0) memcpy(lists, cells->lists, (size_t)(cells->used * unit) * sizeof *lists);
   free(cells->lists);
   cells->lists = lists;
   cells->room = room;
@@ -74,9 +73,12 @@ static mms_status emit(builder *self, const box *b, const int32_t *list, int64_t
   int64_t units = (count + MMS_CELLS_UNIT - 1) / MMS_CELLS_UNIT;
   mms_status status = make_room(cells, units, error);
   if (status != MMS_OK) return status;
-  int32_t *out = cells->lists + cells->used * MMS_CELLS_UNIT;
-  memcpy(out, list, (size_t)count * sizeof *out);
-  for (int64_t i = count; i < units * MMS_CELLS_UNIT; i++) out[i] = (int32_t)self->training->count;
+  int64_t dim = cells->view.dim;
+  double *out = cells->lists + cells->used * dim * MMS_CELLS_UNIT;
+  for (int64_t i = 0; i < units * MMS_CELLS_UNIT; i++)
+    for (int64_t k = 0; k < dim; k++)
+      out[(i / MMS_CELLS_UNIT * dim + k) * MMS_CELLS_UNIT + i % MMS_CELLS_UNIT] =
+          i < count ? self->training->points[list[i] * dim + k] : NOWHERE;
   fill(cells, b, (int32_t)(cells->used * MMS_CELLS_UNITS + units - 1));
   cells->used += units;
   return MMS_OK;
@@ -86,6 +88,7 @@ static mms_status emit(builder *self, const box *b, const int32_t *list, int64_t
 static int64_t shorten(const builder *self, const box *b, const int32_t *from, int64_t count, int32_t *out,
                        double *rise) {
   const mms_cells *view = &self->cells->view;
+  const double *points = self->training->points;
   int64_t dim = view->dim, side = (int64_t)1 << (view->bits - b->level), nearest = 0, kept = 0;
   double centre[MMS_CELLS_DIM_MOST], half[MMS_CELLS_DIM_MOST], least = INFINITY;
   for (int64_t k = 0; k < dim; k++) {
@@ -96,7 +99,7 @@ static int64_t shorten(const builder *self, const box *b, const int32_t *from, i
   for (int64_t i = 0; i < count; i++) {
     double square = 0.0;
     for (int64_t k = 0; k < dim; k++) {
-      double y = view->points[k * view->stride + from[i]] - centre[k];
+      double y = points[from[i] * dim + k] - centre[k];
       square += y * y;
     }
     if (square < least) least = square, nearest = i;
@@ -106,10 +109,9 @@ static int64_t shorten(const builder *self, const box *b, const int32_t *from, i
   for (int64_t i = 0; i < count; i++) {
     double square = 0.0, spread = 0.0;
     for (int64_t k = 0; k < dim; k++) {
-      const double *x = view->points + k * view->stride;
-      double y = x[from[i]] - centre[k];
+      double x = points[from[i] * dim + k], y = x - centre[k];
       square += y * y;
-      spread += half[k] * fabs(x[from[i]] - x[from[nearest]]);
+      spread += half[k] * fabs(x - points[from[nearest] * dim + k]);
     }
     double most = least - square + 2.0 * spread;
     if (i == nearest || most < -self->slack - 1e-14 * square) continue;
@@ -145,14 +147,14 @@ static mms_status divide(builder *self, const box *b, const int32_t *from, int64
   return status;
 }
 
-/* The space that the cells fill, their number, and the points by coordinate. */
+/* The space that the cells fill, and their number. */
 static bool lay_out(builder *self, double reach) {
   mms_cells *view = &self->cells->view;
   const mms_training *training = self->training;
   int64_t dim = training->dim, all = BITS_LEAST, cells = training->count;
   for (int64_t k = 0; k < dim; k++) cells *= CELLS_A_SIDE;
   while (all < BITS_MOST && (int64_t)1 << all < cells) all++;
-  *view = (mms_cells){.dim = dim, .stride = training->count + 1, .bits = (int)((all + dim - 1) / dim)};
+  *view = (mms_cells){.dim = dim, .bits = (int)((all + dim - 1) / dim)};
   view->size = (double)((int64_t)1 << view->bits);
   for (int64_t k = 0; k < dim; k++) {
     double low = INFINITY, high = -INFINITY;
@@ -174,20 +176,15 @@ static bool lay_out(builder *self, double reach) {
 static mms_status allocate(builder *self, mms_error *error) {
   mms_tree_cells *cells = self->cells;
   const mms_cells *view = &cells->view;
-  int64_t n = self->training->count, dim = view->dim, table = (int64_t)1 << (view->bits * dim);
+  int64_t n = self->training->count, table = (int64_t)1 << (view->bits * view->dim);
   void *memory = NULL;
   self->room = 4 * n + (view->bits + 1) * MMS_CELLS_UNIT * MMS_CELLS_UNITS;
   self->effort = EFFORT * table + 8 * n;
   mms_status status = mms_allocate(&memory, table, sizeof(int32_t), "the field's cells", error);
   cells->table = memory;
-  if (status == MMS_OK) status = mms_allocate_doubles(&cells->points, dim * view->stride, "the field's points", error);
   if (status == MMS_OK) status = mms_allocate(&memory, self->room + n, sizeof(int32_t), "the field's lists", error);
   self->stack = status == MMS_OK ? memory : NULL;
   if (status != MMS_OK) return status;
-  for (int64_t k = 0; k < dim; k++) {
-    for (int64_t i = 0; i < n; i++) cells->points[k * view->stride + i] = self->training->points[i * dim + k];
-    cells->points[k * view->stride + n] = NOWHERE;
-  }
   for (int64_t i = 0; i < n; i++) self->stack[self->room + i] = (int32_t)i;
   return MMS_OK;
 }
@@ -241,7 +238,6 @@ mms_status mms_tree_cells_make(mms_tree_cells *cells, const mms_training *traini
   bool good = true;
   box whole = {0};
   mms_status status = allocate(&self, error);
-  cells->view.points = cells->points;
   if (status == MMS_OK) status = divide(&self, &whole, self.stack + self.room, training->count, 0, &good, error);
   free(self.stack);
   if (status != MMS_OK || !good || !useful(cells, training)) {
@@ -251,8 +247,7 @@ mms_status mms_tree_cells_make(mms_tree_cells *cells, const mms_training *traini
   cells->view.table = cells->table;
   cells->view.lists = cells->lists;
   cells->bandwidth = bandwidth;
-  cells->bytes =
-      (int64_t)sizeof(int32_t) * (((int64_t)1 << (cells->view.bits * cells->view.dim)) + cells->room * MMS_CELLS_UNIT) +
-      (int64_t)sizeof(double) * cells->view.dim * cells->view.stride;
+  cells->bytes = (int64_t)sizeof(int32_t) << (cells->view.bits * cells->view.dim);
+  cells->bytes += cells->room * cells->view.dim * MMS_CELLS_UNIT * (int64_t)sizeof(double);
   return MMS_OK;
 }

@@ -10,8 +10,8 @@
 
 typedef struct mms_tree_cells {
   mms_cells view; /* what the kernel sees: the arrays below */
-  int32_t *table, *lists;
-  double *points;
+  int32_t *table;
+  double *lists;
   int64_t used, room; /* units of lists */
   double bandwidth;   /* that the lists are for; 0: there are none */
   int64_t bytes;

@@ -7,8 +7,8 @@
 #include "field/kernels/simd.h"
 
 /* The list of a cell, and how many units it has. */
-LANES_INLINE const int32_t *list_of(const mms_cells *cells, int32_t entry) {
-  return cells->lists + (size_t)((uint32_t)entry / MMS_CELLS_UNITS) * MMS_CELLS_UNIT;
+LANES_INLINE const double *list_of(const mms_cells *cells, int64_t dim, int32_t entry) {
+  return cells->lists + (int64_t)((uint32_t)entry / MMS_CELLS_UNITS) * dim * MMS_CELLS_UNIT;
 }
 LANES_INLINE int64_t units_of(int32_t entry) { return (uint32_t)entry % MMS_CELLS_UNITS + 1; }
 
@@ -25,14 +25,15 @@ LANES_INLINE int32_t cell_of(const mms_cells *cells, int64_t dim, const double *
 
 /* Σ e and Σ e (x − base) over a list, e = 2^(κ(|q − y|² − |q − x|²)/2), y its first point: at least 1 in all, and at
  * most 2^MMS_TREE_RISE each (tree_cells.c). Returns κ|q − y|²/2. */
-LANES_INLINE double add_list(const mms_cells *cells, int64_t dim, const int32_t *list, int64_t units, const double *z,
-                             const double *shift, const double *base, double half, double *sum, double *moment) {
+LANES_INLINE double add_list(int64_t dim, const double *list, int64_t units, const double *z, const double *shift,
+                             const double *base, double half, double *sum, double *moment) {
   vd total = vd_set(0.0), moments[MMS_CELLS_DIM_MOST], scale = vd_set(half), top = total;
   for (int64_t k = 0; k < dim; k++) moments[k] = vd_set(0.0);
   for (int64_t v = 0; v < units * MMS_CELLS_UNIT; v += VD_LANES) {
+    const double *part = list + v / MMS_CELLS_UNIT * dim * MMS_CELLS_UNIT + v % MMS_CELLS_UNIT;
     vd square = vd_set(0.0), u[MMS_CELLS_DIM_MOST];
     for (int64_t k = 0; k < dim; k++) {
-      vd x = vd_gather(cells->points + k * cells->stride, list + v);
+      vd x = vd_load(part + k * MMS_CELLS_UNIT);
       vd y = vd_sub(vd_sub(x, vd_set(z[k])), vd_set(shift[k]));
       u[k] = vd_sub(x, vd_set(base[k]));
       square = vd_fma(y, y, square);
@@ -59,14 +60,14 @@ LANES_INLINE int64_t cells_add(const mms_cells *cells, int64_t dim, const double
     for (int64_t k = 0; k < dim; k++) shift[j][k] = noise == NULL ? 0.0 : sign * (double)noise[j / 2 * dim + k];
     entry[j] = cell_of(cells, dim, z, shift[j]);
     if (entry[j] < 0) return -1;
-    __builtin_prefetch(list_of(cells, entry[j]));
+    for (int64_t k = 0; k < dim; k++) __builtin_prefetch(list_of(cells, dim, entry[j]) + k * MMS_CELLS_UNIT);
   }
-  int32_t first = list_of(cells, entry[0])[0];
-  for (int64_t k = 0; k < dim; k++) base[k] = cells->points[k * cells->stride + first];
+  const double *first = list_of(cells, dim, entry[0]);
+  for (int64_t k = 0; k < dim; k++) base[k] = first[k * MMS_CELLS_UNIT];
   double total = 0.0, product = 1.0, half = 0.5 * scale;
   for (int64_t j = 0; j < draws; j++) {
     int64_t units = units_of(entry[j]);
-    double top = add_list(cells, dim, list_of(cells, entry[j]), units, z, shift[j], base, half, &sums[j], moment + j),
+    double top = add_list(dim, list_of(cells, dim, entry[j]), units, z, shift[j], base, half, &sums[j], moment + j),
            away = 0.0;
     for (int64_t k = 0; k < dim; k++) away += shift[j][k] * shift[j][k];
     total += half * away - top;

@@ -41,10 +41,6 @@ static inline vd vd_sqrt(vd a) { return _mm512_sqrt_pd(a); }
 static inline double vd_largest(vd a) { return _mm512_reduce_max_pd(a); }
 static inline double vd_sum(vd a) { return _mm512_reduce_add_pd(a); }
 static inline uint32_t vd_greater(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ); }
-/* p[index[0]], p[index[1]], ... */
-static inline vd vd_gather(const double *p, const int32_t *index) {
-  return _mm512_i32gather_pd(_mm256_loadu_si256((const __m256i *)(const void *)index), p, 8);
-}
 /* Lane 0 as a number, and in every lane. */
 static inline double vd_lane(vd a) { return _mm512_cvtsd_f64(a); }
 static inline vd vd_first(vd a) { return _mm512_broadcastsd_pd(_mm512_castpd512_pd128(a)); }
@@ -110,9 +106,6 @@ static inline double vd_sum(vd a) {
 }
 static inline uint32_t vd_greater(vd a, vd b) { return (uint32_t)_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_GT_OQ)); }
 static inline vd vd_where_greater(vd t, vd cut, vd a) { return _mm256_and_pd(_mm256_cmp_pd(t, cut, _CMP_GT_OQ), a); }
-static inline vd vd_gather(const double *p, const int32_t *index) {
-  return _mm256_i32gather_pd(p, _mm_loadu_si128((const __m128i *)(const void *)index), 8);
-}
 static inline double vd_lane(vd a) { return _mm256_cvtsd_f64(a); }
 static inline vd vd_first(vd a) { return _mm256_broadcastsd_pd(_mm256_castpd256_pd128(a)); }
 
@@ -178,7 +171,6 @@ static inline uint32_t vd_greater(vd a, vd b) {
   return mask;
 }
 static inline vd vd_where_greater(vd t, vd cut, vd a) { LANES(vd, t.v[l] > cut.v[l] ? a.v[l] : 0.0); }
-static inline vd vd_gather(const double *p, const int32_t *index) { LANES(vd, p[index[l]]); }
 static inline double vd_lane(vd a) { return a.v[0]; }
 static inline vd vd_first(vd a) { LANES(vd, a.v[0]); }
 #undef LANES
