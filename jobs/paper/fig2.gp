@@ -1,7 +1,8 @@
-# Fig. 2's picture from its table `csv`: distance to the target against the smoothing, a panel for each data set.
+# Fig. 2's picture from its table `csv`: distance to the target against the smoothing, a panel for each of `sources`, for all
+# `draws`, of which lm has the `most`.
 set datafile separator ','
 set datafile missing '-'
-set multiplot layout 1,2
+set multiplot layout 1,words(sources)
 set logscale y
 set grid lc rgb '#dddddd'
 set key top left
@@ -10,11 +11,13 @@ set ylabel 'sliced Wasserstein-2 to the target'
 set xrange [-0.005:0.205]
 colour(method) = method eq 'exponential' ? '#0072b2' : method eq 'lm' ? '#009e73' : '#d55e00'
 name(method) = method eq 'cfdm' ? 'σ-CFDM' : 'MM-SOLD, '.method
-do for [source in 'checkerboard spirals'] {
+dash(i) = words(draws) + 1 - i
+at(source, method, m) = strcol(1) eq source && strcol(2) eq method && strcol(4) eq m ? column(5) : NaN
+do for [source in sources] {
   set title source
-  plot for [method in 'exponential lm cfdm'] for [m in '2 4 8'] csv \
-    using 3:(strcol(1) eq source && strcol(2) eq method && strcol(4) eq m ? $5 : NaN) with linespoints \
-    lc rgb colour(method) pt (m eq '8' ? 7 : m eq '4' ? 6 : 4) dt (m eq '8' ? 1 : m eq '4' ? 2 : 3) \
-    title (method eq 'lm' && m ne '8' ? '' : name(method).', M = '.m)
+  plot for [method in 'exponential cfdm'] for [i = 1:words(draws)] csv using 3:(at(source, method, word(draws, i))) \
+    with linespoints lc rgb colour(method) pt (i == words(draws) ? 7 : 3 + i) dt dash(i) \
+    title name(method).', M = '.word(draws, i), \
+    csv using 3:(at(source, 'lm', most)) with linespoints lc rgb colour('lm') pt 7 title name('lm').', M = '.most
 }
 unset multiplot

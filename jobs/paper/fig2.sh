@@ -15,7 +15,7 @@ paper_begin fig2
 for source in "${sources[@]}"; do
   prepare_set "$source-training" "$config/$source.yaml"
   for fresh in 1 2 3; do # fresh draws, not thinned: thinning changes the weights
-    prepare_set "$source-target-$fresh" "$config/$source.yaml" --training.count=20000 --training.thin=none \
+    prepare_set "$source-target-$fresh" "$config/$source.yaml" --training.count="$FRESH" --training.thin=none \
       --training.seed=$fresh
   done
   for sigma in "${sigmas[@]}"; do
@@ -71,4 +71,4 @@ for source in "${sources[@]}"; do
     done
   done
 done
-draw_picture fig2.gp fig2
+draw_picture fig2.gp fig2 "sources='${sources[*]}'; draws='${draws[*]}'; most='$most'"

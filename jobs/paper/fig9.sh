@@ -10,7 +10,7 @@ read -r -a steps <<<"${STEPS:-1 2 5 10 20 50 100 200 500}"
 read -r -a seeds <<<"${SEEDS:-0 1 2}"
 
 paper_begin fig9
-prepare_set target "$config/steps.yaml" --training.count=20000 --training.thin=none --training.seed=1
+prepare_set target "$config/steps.yaml" --training.count="$FRESH" --training.thin=none --training.seed=1
 for scheme in lm exponential; do
   for h in "${sizes[@]}"; do
     for t in "${steps[@]}"; do
@@ -47,4 +47,4 @@ for scheme in lm exponential; do
     echo
   done
 done
-draw_picture fig9.gp fig9
+draw_picture fig9.gp fig9 "sizes='${sizes[*]}'"

@@ -1,11 +1,14 @@
 # What the scripts of this folder share: cells (ordinary runs, each in its own folder) that are done once, as many at a
 # time as there are processors. Sourced, not run. Results go to $RESULTS, default results/paper in the current folder.
+# $CELL_OPTIONS are options of every cell that does not give them itself, $FRESH (20,000) how many fresh points of a target
+# are compared with: for a try in small.
 # A script that was cut off goes on where it was: finished cells say so, others resume.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 config=$root/config/paper
 RESULTS=${RESULTS:-results/paper}
 WORKERS=${WORKERS:-$(nproc)}
+FRESH=${FRESH:-20000}
 export OPENBLAS_NUM_THREADS=1 # a rank is a core
 
 # The program: $MMSOLD, else the one built here, else the one on the path.
@@ -30,11 +33,14 @@ cell() { printf '%s\n' "$*" >>"$list"; }
 
 # One line of the list. The distances are kept beside the cell, and are not made again.
 do_cell() {
-  local name config targets target folder only=--sliced
+  local name config targets target folder option only=--sliced
   [ "${DISTANCES:-sliced}" != all ] || only=
   read -r name config targets rest <<<"$1"
   folder=$2/cells/$name
   read -r -a options <<<"$rest"
+  for option in ${CELL_OPTIONS:-}; do
+    case " $rest" in *" ${option%%=*}="*) ;; *) options+=("$option") ;; esac
+  done
   if ! "$MMSOLD" run "$config" "${options[@]}" --output.directory="$folder" --quiet >"$folder.log" 2>&1; then
     echo "cell $name failed; the end of $folder.log:" >&2
     tail -n 3 "$folder.log" >&2
