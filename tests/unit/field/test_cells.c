@@ -52,7 +52,8 @@ static double off_by(const mms_training *training, const mms_queries *q, double 
   int64_t values = q->count * training->dim;
   double largest = largest_entry(truth.out, values), mass = fmax(largest_entry(truth.mass, q->count), 1.0), most = 0.0;
   for (size_t i = 0; i < sizeof KERNELS / sizeof KERNELS[0]; i++) {
-    if (mms_field_kernels_named(KERNELS[i]) == NULL) continue;
+    bool last = i + 1 == sizeof KERNELS / sizeof KERNELS[0] || mms_field_kernels_named(KERNELS[i + 1]) == NULL;
+    if (mms_field_kernels_named(KERNELS[i]) == NULL || (training->dim != 2 && !last)) continue;
     setenv("MMSOLD_KERNELS", KERNELS[i], 1);
     answer cells = ask(training, q, &mms_backend_tree, depth);
     *rows = looked_up(&cells, &plain, training->dim);
@@ -67,13 +68,14 @@ static double off_by(const mms_training *training, const mms_queries *q, double 
 static void agrees_with_the_oracle(void **state) {
   (void)state;
   const double widths[] = {1e-3, 0.02, 0.2}, smoothings[] = {0.0, 0.05, 0.6};
-  const int64_t counts[] = {1, 9, 500};
+  const int64_t counts[] = {1, 9, 300};
   for (int kind = CLOUD_NORMAL; kind <= CLOUD_OFFSET; kind++)
     for (int64_t d = 1; d <= 3; d++)
       for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
         mms_training training = cloud_make((cloud_kind)kind, counts[c], d);
         double *points = queries_near(&training, ROWS, 0.1);
         for (int i = 0; i < 9; i++) {
+          if (d == 3 && (kind != CLOUD_NORMAL || i / 3 != 1)) continue; /* a quarter of a million cells each */
           mms_queries q = {.count = ROWS, .points = points, .bandwidth = widths[i / 3], .smoothing = smoothings[i % 3]};
           q.pairs = q.smoothing > 0.0 ? (i % 2 == 0 ? 5 : 1) : 0;
           q.sharing = (mms_sharing)(i % 3), q.noise = (mms_noise)(i % 2), q.seed = 3, q.step = 8, q.block = 2;
@@ -86,7 +88,7 @@ static void agrees_with_the_oracle(void **state) {
             fail_msg("kind %d, n = %lld, d = %lld, delta = %g, sigma = %g: off by %.2e", kind, (long long)counts[c],
                      (long long)d, q.bandwidth, q.smoothing, off);
           if (!ready) assert_int_equal(rows, 0);
-          bool fit = d == 2 && counts[c] == 500 && kind != CLOUD_CLUSTERED && q.bandwidth == 0.02 && q.pairs > 0;
+          bool fit = d == 2 && counts[c] == 300 && kind != CLOUD_CLUSTERED && q.bandwidth == 0.02 && q.pairs > 0;
           if (fit) assert_true(rows > ROWS / 2);
         }
         free(points);
