@@ -59,7 +59,7 @@ enum { MMS_CLOUD_ROWS = 4 }; /* rows worked on together */
 /* Lists of points by cells of space (tree_cells.h): 2^bits cells a side, their corner and one over their width; each
  * cell's list is UNITS·(its first unit) + (units in it) − 1, or −1. Lists are points by units of UNIT, [dim][UNIT]
  * each, filled up with points that are infinitely far. */
-enum { MMS_CELLS_UNIT = 8, MMS_CELLS_UNITS = 8, MMS_CELLS_DIM_MOST = 3, MMS_CELLS_DRAWS = 128 };
+enum { MMS_CELLS_UNIT = 8, MMS_CELLS_UNITS = 8, MMS_CELLS_DIM_MOST = 2, MMS_CELLS_DRAWS = 128 };
 typedef struct mms_cells {
   int64_t dim;
   int bits;

@@ -58,14 +58,11 @@ static mms_status make_room(mms_tree_cells *cells, int64_t units, mms_error *err
 /* Every cell of a box gets `entry`. */
 static void fill(mms_tree_cells *cells, const box *b, int32_t entry) {
   int64_t dim = cells->view.dim, bits = cells->view.bits, side = (int64_t)1 << (bits - b->level);
-  int64_t rows = dim > 1 ? side : 1, layers = dim > 2 ? side : 1;
-  for (int64_t l = 0; l < layers; l++)
-    for (int64_t r = 0; r < rows; r++) {
-      int64_t cell = b->place[0];
-      if (dim > 1) cell += (b->place[1] + r) << bits;
-      if (dim > 2) cell += (b->place[2] + l) << (2 * bits);
-      for (int64_t i = 0; i < side; i++) cells->table[cell + i] = entry;
-    }
+  for (int64_t r = 0; r < (dim > 1 ? side : 1); r++) {
+    int64_t cell = b->place[0];
+    if (dim > 1) cell += (b->place[1] + r) << bits;
+    for (int64_t i = 0; i < side; i++) cells->table[cell + i] = entry;
+  }
 }
 
 static mms_status emit(builder *self, const box *b, const int32_t *list, int64_t count, mms_error *error) {

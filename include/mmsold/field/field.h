@@ -82,7 +82,7 @@ mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error);
 /* The least dimension in which what `score` asks for works over a partitioned set; INT64_MAX: in none. Local. */
 int64_t mms_field_partition_from(const mms_score_options *score);
 
-/* Makes ready for very many draws at one bandwidth, with smoothings about this one: in up to three dimensions the tree
+/* Makes ready for very many draws at one bandwidth, with smoothings about this one: in one and two dimensions the tree
  * then looks up the points of weight by cells of space. Calls at exactly this bandwidth are answered that way from then
  * on, as accurately, though not with the same bits; what is ready follows from the arguments and the training set, so
  * all ranks have it. Some milliseconds for a thousand points. Collective; agreed. */

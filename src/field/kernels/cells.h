@@ -96,14 +96,8 @@ LANES_INLINE int64_t cells_add(const mms_cells *cells, int64_t dim, const double
 
 static int64_t cells_row(const mms_cells *cells, const double *z, const float *noise, int64_t draws, double smoothing,
                          double scale, double *base, double *out, double *mass) {
-  switch (LANES_UNROLLED ? cells->dim : 0) {
-  case 1:
-    return cells_add(cells, 1, z, noise, draws, smoothing, scale, base, out, mass);
-  case 2:
-    return cells_add(cells, 2, z, noise, draws, smoothing, scale, base, out, mass);
-  default:
-    return cells_add(cells, cells->dim, z, noise, draws, smoothing, scale, base, out, mass);
-  }
+  if (cells->dim == 1) return cells_add(cells, 1, z, noise, draws, smoothing, scale, base, out, mass);
+  return cells_add(cells, 2, z, noise, draws, smoothing, scale, base, out, mass);
 }
 
 #endif
