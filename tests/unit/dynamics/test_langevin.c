@@ -150,8 +150,8 @@ static void bias_orders(void **state) {
   assert_true(fabs(bias[3]) < bias[0] / 20.0 + 3.5 * standard_error[3]);      /* the same h */
 }
 
-/* Truth p: circle of 12, bandwidth 0.1. Without the constraint the variance of a coordinate falls from .51 to .38 and
- * .04 as smoothing grows; with it, it is .51 always. Fires: with MMS_METHOD_MMSOLD in langevin's place. */
+/* Truth p: circle of 12, bandwidth 0.1. Without the constraint the variance of a coordinate falls from .51 to .04
+ * as smoothing grows; with it, it is .51 always. Fires: with MMS_METHOD_MMSOLD in langevin's place. */
 static void smoothing_shrinks_the_cloud(void **state) {
   (void)state;
   double points[24];
@@ -164,9 +164,12 @@ static void smoothing_shrinks_the_cloud(void **state) {
     double smoothing, variance, step_size;
     int64_t draws, particles;
     int burn, steps;
-  } cases[] = {
-      {0.0, 0.51, 0.01, 0, 600, 10, 10}, {0.4, 0.38, 0.006, 16, 120, 200, 600}, {0.8, 0.04, 0.002, 64, 100, 100, 150}};
-  for (int c = 0; c < 3; c++)
+  } cases[] = {{0.0, 0.51, 0.01, 0, 600, 10, 10},
+               {0.2, 0.48, 0.008, 8, 240, 150, 500},
+               {0.4, 0.38, 0.006, 16, 120, 200, 600},
+               {0.6, 0.12, 0.003, 32, 100, 200, 300},
+               {0.8, 0.04, 0.002, 64, 100, 100, 150}};
+  for (int c = 0; c < 5; c++)
     for (int constrained = 0; constrained < 2; constrained++) {
       mms_dynamics_context context = setting(&training, 0.1, cases[c].particles);
       context.score.backend = MMS_BACKEND_AUTO;
