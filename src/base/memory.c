@@ -5,6 +5,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Arrays of this size are asked for in huge pages, where the system gives them to those who ask: an index of ten
+ * million points is looked up in a fifth less time (tests/bench/README.md). Before they are touched, and whole ones
+ * only. */
+enum { HUGE_PAGE = 2 << 20, HUGE_FROM = 32 << 20 };
+
+static void ask_for_huge_pages(void *memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes < HUGE_FROM) return;
+  char *begin = memory;
+  const size_t skipped = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
+  const size_t whole = (bytes - skipped) / HUGE_PAGE * HUGE_PAGE;
+  (void)madvise(begin + skipped, whole, MADV_HUGEPAGE); /* without them it is only slower */
+#else
+  (void)memory, (void)bytes;
+#endif
+}
 
 mms_status mms_allocate(void **out, int64_t count, size_t size, const char *what, mms_error *error) {
   *out = NULL;
@@ -17,6 +35,7 @@ mms_status mms_allocate(void **out, int64_t count, size_t size, const char *what
   if (*out == NULL)
     return mms_fail(error, MMS_ERR_MEMORY, "not enough memory for %s: %.3g GiB were refused", what,
                     (double)bytes / (1024.0 * 1024.0 * 1024.0));
+  ask_for_huge_pages(*out, padded);
   memset(*out, 0, padded);
   return MMS_OK;
 }

@@ -5,7 +5,7 @@
 #   tests/bench/peers.sh             W1 W2 W3 W3k W4
 #   tests/bench/peers.sh W1 W2       some of them
 # Then a table of their errors against double precision (W1 and W2, the bare field).
-# CORES=2: processors used by all. TURNS=3: mmsold and its peers take turns so often.
+# CORES=2: processors used by all. TURNS=3: mmsold and its peers take turns so often; one turn takes some five minutes.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -43,7 +43,7 @@ for workload in "${workloads[@]}"; do
     [ -f cube.npy ] || "$peers/bin/python" -c '
 import numpy
 numpy.save("cube.npy", numpy.random.default_rng(0).random((10_000_000, 3)))'
-    steps=5
+    steps=3
   else
     set=${workload%k}.h5 # W3k has W3's points
     [ -f "$set" ] || "$build/mmsold" prepare "$root/tests/bench/workloads/${workload%k}.yaml" --output "$set" >/dev/null
