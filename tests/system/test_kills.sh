@@ -35,7 +35,9 @@ while [ $done_kills -lt "$kills" ] || [ $resumed -eq 0 ]; do
       sleep 0.01
     done
   else
-    sleep "0.$(printf %03d $((RANDOM % 500)))"
+    # later and later where all were too early: on a busy machine a checkpoint takes its time
+    late=$((RANDOM % (500 * (1 + done_kills / kills))))
+    sleep "$((late / 1000)).$(printf %03d $((late % 1000)))"
   fi
   pids=$(ranks_of $job)
   if [ -n "$pids" ]; then
