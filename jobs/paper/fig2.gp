@@ -1,7 +1,7 @@
 # Fig. 2's picture from its table `csv`: distance to the target against the smoothing, a panel for each of `sources`, for all
 # `draws`, of which lm has the `most`.
 set datafile separator ','
-set datafile missing '-'
+set datafile missing NaN # rows of other lines don't break a line
 set multiplot layout 1,words(sources)
 set logscale y
 set grid lc rgb '#dddddd'
