@@ -10,13 +10,6 @@ static size_t element_size(mms_key_type type) {
   return type == MMS_TYPE_INTEGER ? sizeof(int64_t) : type == MMS_TYPE_REAL ? sizeof(double) : sizeof(int);
 }
 
-/* A choice that isn't built: said here, where the element's place is known. */
-static mms_status check_choice(const mms_config *config, mms_key key, const mms_element *element, int choice,
-                               mms_error *error) {
-  if (mms_schema(key)->choices[choice].built) return MMS_OK;
-  return mms_config_refuse(config, key, element->place, error, "\"%s\" is not built in this version", element->text);
-}
-
 mms_status mms_config_set_list(mms_config *config, mms_key key, const mms_element *elements, int64_t count,
                                mms_place place, mms_error *error) {
   const mms_schema_key *row = mms_schema(key);
@@ -37,8 +30,6 @@ mms_status mms_config_set_list(mms_config *config, mms_key key, const mms_elemen
     mms_value one = {0};
     char *at = (char *)value->elements + (size_t)i * size;
     status = mms_config_accept(config, key, elements[i].text, elements[i].plain, elements[i].place, &one, error);
-    if (status == MMS_OK && row->type == MMS_TYPE_CHOICE)
-      status = check_choice(config, key, &elements[i], one.choice, error);
     if (status != MMS_OK) return status;
     one.real += 0.0; /* -0 is 0 */
     if (row->type == MMS_TYPE_INTEGER)

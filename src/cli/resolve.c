@@ -1,4 +1,4 @@
-/* From values as given to options: defaults, what must agree between keys, what isn't built. */
+/* From values as given to options: defaults, what must agree between keys. */
 #include "cli/config.h"
 
 #include "mmsold/base/memory.h"
@@ -41,24 +41,6 @@ static mms_status check_required(const mms_config *config, unsigned needs, mms_e
   if (count == 0) return MMS_OK;
   return mms_fail(error, MMS_ERR_INPUT, "%s: required and missing: %s (mmsold help keys says what %s)", config->name,
                   missing, count == 1 ? "it means" : "they mean");
-}
-
-/* The first key that is given and not built, or whose value is not. */
-static mms_status check_built(const mms_config *config, mms_error *error) {
-  for (int k = 0; k < MMS_KEYS; k++) {
-    const mms_schema_key *row = mms_schema((mms_key)k);
-    const mms_value *value = value_of(config, (mms_key)k);
-    if (!value->set) continue;
-    if (!row->built)
-      return mms_config_refuse(config, (mms_key)k, value->place, error, "not built in this version; leave it out");
-    if (row->type == MMS_TYPE_CHOICE && !row->list && !row->choices[value->choice].built) {
-      char accepts[256];
-      mms_schema_accepts((mms_key)k, accepts, sizeof accepts);
-      return mms_config_refuse(config, (mms_key)k, value->place, error,
-                               "\"%s\" is not built in this version; there is %s", value->text, accepts);
-    }
-  }
-  return MMS_OK;
 }
 
 static mms_status check_training(const mms_config *config, mms_error *error) {
@@ -205,7 +187,6 @@ mms_status mms_config_resolve(mms_config *config, unsigned needs, mms_error *err
   mms_status status = check_required(config, needs, error);
   if (status == MMS_OK) status = set_defaults(config, needs, error);
   if (status == MMS_OK) status = check_neighbours(config, error);
-  if (status == MMS_OK) status = check_built(config, error);
   if (status == MMS_OK) pass_by(config, needs);
   if (status == MMS_OK) status = check_training(config, error);
   if (status == MMS_OK) status = mms_config_resolve_method(config, error);

@@ -23,7 +23,7 @@ static const rule rules[] = {
 static void list_schemes(mms_method method, char *out, size_t size) {
   out[0] = '\0';
   for (const mms_choice *choice = mms_schema(MMS_KEY_SCHEME)->choices; choice->name != NULL; choice++) {
-    if (!choice->built || !mms_method_takes(method, (mms_scheme)choice->value)) continue;
+    if (!mms_method_takes(method, (mms_scheme)choice->value)) continue;
     size_t used = strlen(out);
     snprintf(out + used, size - used, "%s%s", used > 0 ? ", " : "", choice->name);
   }
@@ -34,7 +34,7 @@ static mms_status check_scheme(mms_config *config, mms_method method, mms_error 
   const mms_choice *choices = mms_schema(MMS_KEY_SCHEME)->choices;
   if (!scheme->known) {
     const mms_choice *first = choices;
-    while (first->name != NULL && !(first->built && mms_method_takes(method, (mms_scheme)first->value))) first++;
+    while (first->name != NULL && !mms_method_takes(method, (mms_scheme)first->value)) first++;
     if (first->name == NULL) return MMS_OK;
     mms_status status = mms_config_set(config, MMS_KEY_SCHEME, first->name, true, (mms_place){0}, error);
     scheme->set = false;

@@ -97,7 +97,6 @@ typedef enum mms_key_type {
 typedef struct mms_choice {
   const char *name; /* NULL ends a list */
   int value;        /* of the enumeration the key is stored in */
-  bool built;       /* false: known, and refused as not built */
 } mms_choice;
 
 typedef struct mms_schema_key {
@@ -112,7 +111,6 @@ typedef struct mms_schema_key {
   const char *default_text;  /* read by the same reader; NULL: none (required, unset, or default_words) */
   const char *default_words; /* how help says it where it isn't a fixed value */
   bool required;
-  bool built;                /* false: known, and refused as not built */
   int64_t least, most;       /* integers */
   double above;              /* reals: value > above, or >= above where `at_least` */
   bool at_least;             /* reals */

@@ -2,13 +2,12 @@
 #include "cli/schema_rows.h"
 
 /* mms_value holds a choice by its place in these lists; `value` is what the options take. */
-static const mms_choice precisions[] = {
-    {"single", MMS_PRECISION_SINGLE, true}, {"double", MMS_PRECISION_DOUBLE, true}, {0}};
+static const mms_choice precisions[] = {{"single", MMS_PRECISION_SINGLE}, {"double", MMS_PRECISION_DOUBLE}, {0}};
 
-static const mms_choice observables[] = {{"radius_squared", MMS_OBSERVABLE_RADIUS_SQUARED, true},
-                                         {"radius_fourth", MMS_OBSERVABLE_RADIUS_FOURTH, true},
-                                         {"coordinate_fourth", MMS_OBSERVABLE_COORDINATE_FOURTH, true},
-                                         {"kurtosis", MMS_OBSERVABLE_KURTOSIS, true},
+static const mms_choice observables[] = {{"radius_squared", MMS_OBSERVABLE_RADIUS_SQUARED},
+                                         {"radius_fourth", MMS_OBSERVABLE_RADIUS_FOURTH},
+                                         {"coordinate_fourth", MMS_OBSERVABLE_COORDINATE_FOURTH},
+                                         {"kurtosis", MMS_OBSERVABLE_KURTOSIS},
                                          {0}};
 
 static const mms_schema_key rows[] = {
@@ -19,7 +18,6 @@ static const mms_schema_key rows[] = {
      .meaning = "folder the results go to",
      .unit = "",
      .default_words = "the configuration's base name",
-     .built = true,
      .offset = AT(output.directory)},
     {.key = MMS_KEY_PRECISION,
      .section = MMS_SECTION_OUTPUT,
@@ -28,7 +26,6 @@ static const mms_schema_key rows[] = {
      .meaning = "of /samples; /latent is always double",
      .unit = "",
      .default_text = "single",
-     .built = true,
      .choices = precisions,
      .offset = AT(output.precision)},
     {.key = MMS_KEY_SNAPSHOT_EVERY,
@@ -38,7 +35,6 @@ static const mms_schema_key rows[] = {
      .meaning = "steps between snapshots; 0 = the end only",
      .unit = "steps",
      .default_text = "0",
-     .built = true,
      .least = 0,
      .most = MOST_STEPS,
      .offset = AT(output.snapshot_every)},
@@ -49,7 +45,6 @@ static const mms_schema_key rows[] = {
      .meaning = "steps between lines of the trace; 0 = no trace",
      .unit = "steps",
      .default_text = "10",
-     .built = true,
      .least = 0,
      .most = MOST_STEPS,
      .offset = AT(output.trace_every)},
@@ -63,7 +58,6 @@ static const mms_schema_key rows[] = {
                 "c_k^4, and (c' covariance*^-1 c)^2",
      .unit = "",
      .default_words = "none",
-     .built = true,
      .choices = observables,
      .offset = AT(output.observables),
      .count_offset = AT(output.observable_count)},
@@ -74,7 +68,6 @@ static const mms_schema_key rows[] = {
      .meaning = "time between checkpoints; 0 = only at an orderly stop",
      .unit = "minutes",
      .default_text = "10",
-     .built = true,
      .above = 0.0,
      .at_least = true,
      .offset = AT(output.checkpoint_minutes)},
@@ -85,7 +78,6 @@ static const mms_schema_key rows[] = {
      .meaning = "checkpoints kept, older ones are removed",
      .unit = "files",
      .default_text = "2",
-     .built = true,
      .least = 1,
      .most = INT32_MAX,
      .offset = AT(output.keep_checkpoints)},
@@ -96,7 +88,6 @@ static const mms_schema_key rows[] = {
      .meaning = "folder for the final samples where the output folder does not take them",
      .unit = "",
      .default_words = "the folder the command is started in",
-     .built = true,
      .offset = AT(output.fallback)},
 };
 

@@ -15,12 +15,10 @@ __attribute__((format(printf, 3, 4))) static void add(char *out, size_t size, co
   va_end(arguments);
 }
 
-/* The choices that are built (or not), separated by commas. */
-static int add_choices(char *out, size_t size, const mms_choice *choices, bool built) {
-  int count = 0;
+/* The choices, separated by commas. */
+static void add_choices(char *out, size_t size, const mms_choice *choices) {
   for (const mms_choice *choice = choices; choice->name != NULL; choice++)
-    if (choice->built == built) add(out, size, "%s%s", count++ > 0 ? ", " : "", choice->name);
-  return count;
+    add(out, size, "%s%s", choice == choices ? "" : ", ", choice->name);
 }
 
 void mms_schema_accepts_one(mms_key key, char *out, size_t size) {
@@ -46,7 +44,7 @@ void mms_schema_accepts_one(mms_key key, char *out, size_t size) {
     add(out, size, "text");
     break;
   case MMS_TYPE_CHOICE:
-    add_choices(out, size, row->choices, true);
+    add_choices(out, size, row->choices);
     break;
   }
 }
@@ -56,17 +54,6 @@ void mms_schema_accepts(mms_key key, char *out, size_t size) {
   const size_t used = mms_schema(key)->list ? strlen(each) : 0;
   memcpy(out, each, used);
   mms_schema_accepts_one(key, out + used, size - used);
-}
-
-/* The words of a choice that this version doesn't have. */
-static bool not_built(const mms_schema_key *row, char *out, size_t size) {
-  out[0] = '\0';
-  if (!row->built) add(out, size, "not built in this version");
-  if (row->type != MMS_TYPE_CHOICE) return !row->built;
-  char words[128] = "";
-  if (add_choices(words, sizeof words, row->choices, false) == 0) return !row->built;
-  add(out, size, "not built in this version: %s", words);
-  return true;
 }
 
 static const char *default_of(const mms_schema_key *row) {
@@ -80,12 +67,11 @@ void mms_schema_print(FILE *out) {
     const mms_schema_key *row = mms_schema((mms_key)k);
     if (row->section != section) fprintf(out, "%s%s:\n", k > 0 ? "\n" : "", mms_schema_section(row->section));
     section = row->section;
-    char accepts[256], lacks[256];
+    char accepts[256];
     mms_schema_accepts((mms_key)k, accepts, sizeof accepts);
     fprintf(out, "  %s\n      %s\n      %s", row->name, row->meaning, accepts);
     if (row->unit[0] != '\0') fprintf(out, " [%s]", row->unit);
     fprintf(out, "; %s%s\n", row->required ? "" : "default: ", default_of(row));
-    if (not_built(row, lacks, sizeof lacks)) fprintf(out, "      (%s)\n", lacks);
   }
 }
 
@@ -95,12 +81,10 @@ void mms_schema_print_markdown(FILE *out) {
         out);
   for (int k = 0; k < MMS_KEYS; k++) {
     const mms_schema_key *row = mms_schema((mms_key)k);
-    char path[64], accepts[256], lacks[256];
+    char path[64], accepts[256];
     mms_schema_path((mms_key)k, path, sizeof path);
     mms_schema_accepts((mms_key)k, accepts, sizeof accepts);
-    bool lacking = not_built(row, lacks, sizeof lacks);
-    fprintf(out, "| `%s` | %s | %s%s%s%s | %s | %s |\n", path, row->meaning, accepts, lacking ? " (" : "",
-            lacking ? lacks : "", lacking ? ")" : "", row->unit, default_of(row));
+    fprintf(out, "| `%s` | %s | %s | %s | %s |\n", path, row->meaning, accepts, row->unit, default_of(row));
   }
   fputs("<!-- keys: end -->\n", out);
 }

@@ -2,29 +2,27 @@
 #include "cli/schema_rows.h"
 
 /* mms_value holds a choice by its place in these lists; `value` is what the options take. */
-const mms_choice mms_schema_methods[] = {{"mmsold", MMS_METHOD_MMSOLD, true},
-                                         {"langevin", MMS_METHOD_LANGEVIN, true},
-                                         {"kinetic", MMS_METHOD_KINETIC, true},
-                                         {"cfdm", MMS_METHOD_CFDM, true},
+const mms_choice mms_schema_methods[] = {{"mmsold", MMS_METHOD_MMSOLD},
+                                         {"langevin", MMS_METHOD_LANGEVIN},
+                                         {"kinetic", MMS_METHOD_KINETIC},
+                                         {"cfdm", MMS_METHOD_CFDM},
                                          {0}};
-const mms_choice mms_schema_schemes[] = {{"lm", MMS_SCHEME_LM, true},
-                                         {"lm-corrected", MMS_SCHEME_LM_CORRECTED, true},
-                                         {"em", MMS_SCHEME_EM, true},
-                                         {"exponential", MMS_SCHEME_EXPONENTIAL, true},
-                                         {"aboba", MMS_SCHEME_ABOBA, true},
-                                         {"baoab", MMS_SCHEME_BAOAB, true},
+const mms_choice mms_schema_schemes[] = {{"lm", MMS_SCHEME_LM},
+                                         {"lm-corrected", MMS_SCHEME_LM_CORRECTED},
+                                         {"em", MMS_SCHEME_EM},
+                                         {"exponential", MMS_SCHEME_EXPONENTIAL},
+                                         {"aboba", MMS_SCHEME_ABOBA},
+                                         {"baoab", MMS_SCHEME_BAOAB},
                                          {0}};
-static const mms_choice retractions[] = {{"qr", MMS_RETRACTION_QR, true}, {"polar", MMS_RETRACTION_POLAR, true}, {0}};
-static const mms_choice noises[] = {{"fresh", MMS_NOISE_FRESH, true}, {"fixed", MMS_NOISE_FIXED, true}, {0}};
+static const mms_choice retractions[] = {{"qr", MMS_RETRACTION_QR}, {"polar", MMS_RETRACTION_POLAR}, {0}};
+static const mms_choice noises[] = {{"fresh", MMS_NOISE_FRESH}, {"fixed", MMS_NOISE_FIXED}, {0}};
 static const mms_choice sharings[] = {
-    {"particle", MMS_SHARING_PARTICLE, true}, {"block", MMS_SHARING_BLOCK, true}, {"all", MMS_SHARING_ALL, true}, {0}};
+    {"particle", MMS_SHARING_PARTICLE}, {"block", MMS_SHARING_BLOCK}, {"all", MMS_SHARING_ALL}, {0}};
 static const mms_choice backends[] = {
-    {"auto", MMS_BACKEND_AUTO, true}, {"reference", MMS_BACKEND_REFERENCE, true},   {"dense", MMS_BACKEND_DENSE, true},
-    {"tree", MMS_BACKEND_TREE, true}, {"neighbours", MMS_BACKEND_NEIGHBOURS, true}, {0}};
-static const mms_choice linalgs[] = {{"auto", MMS_LINALG_AUTO, true},
-                                     {"replicated", MMS_LINALG_REPLICATED, true},
-                                     {"distributed", MMS_LINALG_DISTRIBUTED, true},
-                                     {0}};
+    {"auto", MMS_BACKEND_AUTO}, {"reference", MMS_BACKEND_REFERENCE},   {"dense", MMS_BACKEND_DENSE},
+    {"tree", MMS_BACKEND_TREE}, {"neighbours", MMS_BACKEND_NEIGHBOURS}, {0}};
+static const mms_choice linalgs[] = {
+    {"auto", MMS_LINALG_AUTO}, {"replicated", MMS_LINALG_REPLICATED}, {"distributed", MMS_LINALG_DISTRIBUTED}, {0}};
 
 static const mms_schema_key rows[] = {
     {.key = MMS_KEY_METHOD,
@@ -35,7 +33,6 @@ static const mms_schema_key rows[] = {
                 "cfdm a flow from noise to data",
      .unit = "",
      .default_text = "mmsold",
-     .built = true,
      .choices = mms_schema_methods,
      .offset = AT(sampler.method)},
     {.key = MMS_KEY_FRICTION,
@@ -45,7 +42,6 @@ static const mms_schema_key rows[] = {
      .meaning = "friction of kinetic Langevin dynamics",
      .unit = "1/time",
      .default_text = "1",
-     .built = true,
      .above = 0.0,
      .offset = AT(sampler.friction)},
     {.key = MMS_KEY_TILT,
@@ -57,7 +53,6 @@ static const mms_schema_key rows[] = {
          "same target",
      .unit = "",
      .default_text = "training",
-     .built = true,
      .offset = AT(sampler.tilt)},
     {.key = MMS_KEY_PARTICLES,
      .section = MMS_SECTION_SAMPLER,
@@ -66,7 +61,6 @@ static const mms_schema_key rows[] = {
      .meaning = "particles P, each one sample; more than the dimension with the constraint",
      .unit = "particles",
      .required = true,
-     .built = true,
      .least = 1,
      .most = MOST_ROWS,
      .offset = AT(sampler.particles)},
@@ -77,7 +71,6 @@ static const mms_schema_key rows[] = {
      .meaning = "steps taken; cfdm: the flow's time is cut into so many, and one less are taken",
      .unit = "steps",
      .required = true,
-     .built = true,
      .least = 1,
      .most = MOST_STEPS,
      .offset = AT(sampler.steps)},
@@ -89,7 +82,6 @@ static const mms_schema_key rows[] = {
          "time step h; auto = half the stability bound, the bound for the exponential scheme, a quarter for kinetic",
      .unit = "time",
      .default_text = "auto",
-     .built = true,
      .above = 0.0,
      .offset = AT(sampler.step_size),
      .auto_offset = AT(sampler.step_size_auto)},
@@ -101,7 +93,6 @@ static const mms_schema_key rows[] = {
                 "exponential stable at every h; kinetic: aboba (the paper's), baoab",
      .unit = "",
      .default_words = "lm; aboba for kinetic",
-     .built = true,
      .choices = mms_schema_schemes,
      .offset = AT(sampler.scheme)},
     {.key = MMS_KEY_RETRACTION,
@@ -111,7 +102,6 @@ static const mms_schema_key rows[] = {
      .meaning = "way back onto the moment constraint, for mmsold",
      .unit = "",
      .default_text = "qr",
-     .built = true,
      .choices = retractions,
      .offset = AT(sampler.retraction)},
     {.key = MMS_KEY_SAMPLER_SEED,
@@ -121,7 +111,6 @@ static const mms_schema_key rows[] = {
      .meaning = "seed of the start and of all noise",
      .unit = "",
      .default_text = "0",
-     .built = true,
      .offset = AT(sampler.seed)},
     {.key = MMS_KEY_BANDWIDTH,
      .section = MMS_SECTION_SCORE,
@@ -130,7 +119,6 @@ static const mms_schema_key rows[] = {
      .meaning = "width of the Gaussian kernel on the training points, delta",
      .unit = "length",
      .required = true,
-     .built = true,
      .above = 0.0,
      .offset = AT(score.bandwidth)},
     {.key = MMS_KEY_SMOOTHING,
@@ -140,7 +128,6 @@ static const mms_schema_key rows[] = {
      .meaning = "width of the Gaussian that smooths the score, sigma; 0 = exact score",
      .unit = "length",
      .default_text = "0",
-     .built = true,
      .above = 0.0,
      .at_least = true,
      .offset = AT(score.smoothing)},
@@ -151,7 +138,6 @@ static const mms_schema_key rows[] = {
      .meaning = "random draws per score, M, in antithetic pairs; 0 = exact score",
      .unit = "draws",
      .default_text = "0",
-     .built = true,
      .least = 0,
      .most = INT32_MAX,
      .even = true,
@@ -163,7 +149,6 @@ static const mms_schema_key rows[] = {
      .meaning = "draws afresh each step, or once and kept",
      .unit = "",
      .default_text = "fresh",
-     .built = true,
      .choices = noises,
      .offset = AT(score.noise)},
     {.key = MMS_KEY_SHARING,
@@ -173,7 +158,6 @@ static const mms_schema_key rows[] = {
      .meaning = "who shares a draw",
      .unit = "",
      .default_text = "particle",
-     .built = true,
      .choices = sharings,
      .offset = AT(score.sharing)},
     {.key = MMS_KEY_BACKEND,
@@ -185,7 +169,6 @@ static const mms_schema_key rows[] = {
          "points and L others, never chosen by auto",
      .unit = "",
      .default_text = "auto",
-     .built = true,
      .choices = backends,
      .offset = AT(score.backend)},
     {.key = MMS_KEY_NEAREST,
@@ -195,7 +178,6 @@ static const mms_schema_key rows[] = {
      .meaning = "nearest training points kept exactly, K; backend neighbours alone looks at it, and needs it",
      .unit = "points",
      .default_words = "none",
-     .built = true,
      .least = 1,
      .most = MOST_ROWS,
      .offset = AT(score.nearest)},
@@ -206,7 +188,6 @@ static const mms_schema_key rows[] = {
      .meaning = "random others of the training points, L, for backend neighbours; K + L at most n",
      .unit = "points",
      .default_words = "0",
-     .built = true,
      .least = 0,
      .most = MOST_ROWS,
      .offset = AT(score.remainder)},
@@ -218,7 +199,6 @@ static const mms_schema_key rows[] = {
                 "depend on the number of ranks)",
      .unit = "",
      .default_text = "auto",
-     .built = true,
      .choices = linalgs,
      .offset = AT(sampler.linalg)},
 };

@@ -2,12 +2,12 @@
 #include "cli/schema_rows.h"
 
 /* mms_value holds a choice by its place in these lists; `value` is what the options take. */
-static const mms_choice thins[] = {{"none", MMS_THIN_NONE, true}, {"farthest", MMS_THIN_FARTHEST, true}, {0}};
+static const mms_choice thins[] = {{"none", MMS_THIN_NONE}, {"farthest", MMS_THIN_FARTHEST}, {0}};
 static const mms_choice whitens[] = {
-    {"none", MMS_WHITEN_NONE, true}, {"cap", MMS_WHITEN_CAP, true}, {"full", MMS_WHITEN_FULL, true}, {0}};
-static const mms_choice placements[] = {{"auto", MMS_PLACEMENT_AUTO, true},
-                                        {"replicated", MMS_PLACEMENT_REPLICATED, true},
-                                        {"partitioned", MMS_PLACEMENT_PARTITIONED, true},
+    {"none", MMS_WHITEN_NONE}, {"cap", MMS_WHITEN_CAP}, {"full", MMS_WHITEN_FULL}, {0}};
+static const mms_choice placements[] = {{"auto", MMS_PLACEMENT_AUTO},
+                                        {"replicated", MMS_PLACEMENT_REPLICATED},
+                                        {"partitioned", MMS_PLACEMENT_PARTITIONED},
                                         {0}};
 
 static const mms_schema_key rows[] = {
@@ -19,7 +19,6 @@ static const mms_schema_key rows[] = {
                 "FILE.h5:/dataset, an IDX file, gzipped or not, or a mesh (.off, .ply)",
      .unit = "",
      .required = true,
-     .built = true,
      .offset = AT(training.source)},
     {.key = MMS_KEY_COUNT,
      .section = MMS_SECTION_TRAINING,
@@ -28,7 +27,6 @@ static const mms_schema_key rows[] = {
      .meaning = "rows kept; 0 = all rows of a file (generators and meshes need a number)",
      .unit = "rows",
      .default_text = "0",
-     .built = true,
      .least = 0,
      .most = MOST_ROWS,
      .offset = AT(training.count)},
@@ -39,7 +37,6 @@ static const mms_schema_key rows[] = {
      .meaning = "how rows are chosen: none = at random, farthest = spread out by farthest-point sampling",
      .unit = "",
      .default_words = "farthest for checkerboard and spirals, else none",
-     .built = true,
      .choices = thins,
      .offset = AT(training.thin)},
     {.key = MMS_KEY_TRAINING_SEED,
@@ -49,7 +46,6 @@ static const mms_schema_key rows[] = {
      .meaning = "seed of generators, points on meshes and the choice of rows",
      .unit = "",
      .default_text = "0",
-     .built = true,
      .offset = AT(training.seed)},
     {.key = MMS_KEY_LABELS,
      .section = MMS_SECTION_TRAINING,
@@ -58,7 +54,6 @@ static const mms_schema_key rows[] = {
      .meaning = "file with one integer per row of the source; needs class",
      .unit = "",
      .default_words = "no labels",
-     .built = true,
      .offset = AT(training.labels)},
     {.key = MMS_KEY_CLASS,
      .section = MMS_SECTION_TRAINING,
@@ -67,7 +62,6 @@ static const mms_schema_key rows[] = {
      .meaning = "the one label whose rows are kept; needs labels",
      .unit = "",
      .default_words = "all rows",
-     .built = true,
      .least = 0,
      .most = INT64_MAX,
      .offset = AT(training.label)},
@@ -78,7 +72,6 @@ static const mms_schema_key rows[] = {
      .meaning = "principal components kept, before whitening; 0 = no PCA",
      .unit = "columns",
      .default_text = "0",
-     .built = true,
      .least = 0,
      .most = INT32_MAX,
      .offset = AT(training.components)},
@@ -90,7 +83,6 @@ static const mms_schema_key rows[] = {
                 "one's; full: all divided by their scale",
      .unit = "",
      .default_text = "none",
-     .built = true,
      .choices = whitens,
      .offset = AT(training.whiten)},
     {.key = MMS_KEY_WHITEN_TOP,
@@ -100,7 +92,6 @@ static const mms_schema_key rows[] = {
      .meaning = "leading directions that whiten acts on; needed with whiten",
      .unit = "directions",
      .default_words = "none",
-     .built = true,
      .least = 1,
      .most = INT32_MAX,
      .offset = AT(training.whiten_top)},
@@ -112,7 +103,6 @@ static const mms_schema_key rows[] = {
                 "neighbours); auto: parts only where a copy takes more than half of a node's memory",
      .unit = "",
      .default_text = "auto",
-     .built = true,
      .choices = placements,
      .offset = AT(training.placement)},
 };

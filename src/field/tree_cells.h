@@ -1,5 +1,5 @@
-/* Lists of the points of weight by cells of space, for many calls at one bandwidth on a line or in the plane: a draw looks
- * up its cell, and nothing is searched. Made once; every list holds whatever can matter anywhere in its cell. */
+/* Lists of the points of weight by cells of space, for many calls at one bandwidth on a line or in the plane: a draw
+ * looks up its cell, and nothing is searched. Made once; every list holds whatever can matter anywhere in its cell. */
 #ifndef FIELD_TREE_CELLS_H
 #define FIELD_TREE_CELLS_H
 

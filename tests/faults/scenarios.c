@@ -124,8 +124,8 @@ static answer samples = {
     {{0}}};
 static answer training = {"data.h5", {"/training", "/transform/encode", NULL}, {{0}}};
 
-/* Those datasets of a whole file of ours; 0 x 0 where one cannot be had. */
-static void read_datasets(const char *path, const answer *of, mms_matrix values[DATASETS_MOST]) {
+/* Those datasets of a whole file of ours, into values [DATASETS_MOST]; 0 x 0 where one cannot be had. */
+static void read_datasets(const char *path, const answer *of, mms_matrix *values) {
   mms_error error = mms_error_none();
   mms_h5 *file = NULL;
   mms_status status = mms_h5_check_digest(NULL, path, &error);
