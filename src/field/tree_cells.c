@@ -38,7 +38,11 @@ typedef struct builder {
 void mms_tree_cells_free(mms_tree_cells *cells) {
   free(cells->table);
   free(cells->lists);
-  memset(cells, 0, sizeof *cells);
+  cells->view = (mms_cells){0};
+  cells->table = NULL;
+  cells->lists = NULL;
+  cells->used = cells->room = cells->bytes = 0;
+  cells->bandwidth = 0.0;
 }
 
 /* Room for `units` more, twice as much each time. */
