@@ -57,7 +57,7 @@ numpy.save("cube.npy", numpy.random.default_rng(0).random((10_000_000, 3)))'
         sed "s/^/workload $workload peer mmsold-$ranks /" >>"$lines"
       [ "$workload" != W4 ] || continue
       OMP_NUM_THREADS=$ranks taskset -c "0-$((ranks - 1))" "$peers/bin/python" "$root/tests/bench/peers.py" "$workload" \
-        "$set" 2>>"$data/peers.log" | sed -E "s/^peer ([^ ]*)/workload $workload peer \1-$ranks/" >>"$lines"
+        "$set" 2>>"$data/peers.log" | sed -nE "s/^peer ([^ ]*)/workload $workload peer \1-$ranks/p" >>"$lines"
     done
   done
 done
