@@ -107,6 +107,37 @@ static mms_status each_block(mms_dynamics *dynamics, int64_t step, mms_error *er
   return mine;
 }
 
+/* What this rank alone could not do after the last reduction, if it is the next one's or an agreement's to tell. */
+static mms_status take_failure(mms_dynamics *dynamics, mms_error *error) {
+  return dynamics->constraint != NULL ? mms_constraint_take_failure(dynamics->constraint, error) : MMS_OK;
+}
+
+/* W of this rank's blocks into the sums that travel. A failure is only this rank's. */
+static mms_status prepare_sums(mms_dynamics *dynamics, int64_t step, mms_error *error) {
+  mms_status mine =
+      mms_method_is_spread(dynamics) ? mms_method_together(dynamics, step, error) : each_block(dynamics, step, error);
+  mms_status before = take_failure(dynamics, error);
+  if (before != MMS_OK) {
+    mine = before;
+    mms_step_count(dynamics, MMS_COUNT_LOST, 1);
+  }
+  if (mine == MMS_OK) {
+    mms_step_count(dynamics, MMS_COUNT_NONFINITE, dynamics->bad_blocks);
+    int64_t refused = add(dynamics);
+    if (refused >= 0 && (dynamics->bad_block < 0 || refused < dynamics->bad_block)) dynamics->bad_block = refused;
+  } else {
+    mms_step_count(dynamics, MMS_COUNT_FAILED, 1);
+  }
+  return mine;
+}
+
+/* Y + W, and where the state is going to be looked at the agreement that all ranks have it. */
+static mms_status take_step(mms_dynamics *dynamics, bool looked_at, mms_error *error) {
+  mms_status status = apply(dynamics, error);
+  if (status != MMS_OK || !looked_at || dynamics->constraint == NULL) return status;
+  return mms_team_agree(dynamics->context.team, take_failure(dynamics, error), error);
+}
+
 mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *request, mms_step_report *report,
                              mms_error *error) {
   const mms_team *team = dynamics->context.team;
@@ -118,28 +149,23 @@ mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *req
   dynamics->observing = request->observe;
 
   begin(dynamics);
-  mms_status mine =
-      mms_method_is_spread(dynamics) ? mms_method_together(dynamics, step, error) : each_block(dynamics, step, error);
-  if (mine == MMS_OK) {
-    mms_step_count(dynamics, MMS_COUNT_NONFINITE, dynamics->bad_blocks);
-    int64_t refused = add(dynamics);
-    if (refused >= 0 && (dynamics->bad_block < 0 || refused < dynamics->bad_block)) dynamics->bad_block = refused;
-  } else {
-    mms_step_count(dynamics, MMS_COUNT_FAILED, 1);
-  }
+  mms_status mine = prepare_sums(dynamics, step, error);
   if (request->stop) mms_step_count(dynamics, MMS_COUNT_STOP, 1);
   if (request->checkpoint) mms_step_count(dynamics, MMS_COUNT_CHECKPOINT, 1);
   report->seconds_field = mms_field_read_counters(dynamics->field).seconds - field_before;
 
   mms_error reduction = mms_error_none();
   mms_status status = reduce(dynamics, &reduction);
+  if (mms_step_counter(dynamics, MMS_COUNT_LOST) > 0) dynamics->step = MMS_STATE_LOST;
   if (mms_step_counter(dynamics, MMS_COUNT_FAILED) > 0) return mms_team_agree(team, mine, error);
   if (status != MMS_OK) {
     if (error != NULL) *error = reduction;
     status = mms_method_explain(dynamics, step, error);
   }
   if (status == MMS_OK) {
-    status = apply(dynamics, error);
+    const bool asked =
+        mms_step_counter(dynamics, MMS_COUNT_STOP) + mms_step_counter(dynamics, MMS_COUNT_CHECKPOINT) > 0;
+    status = take_step(dynamics, asked || !request->more, error);
     dynamics->step = status == MMS_OK ? step : MMS_STATE_LOST; /* Y is written over by then */
   }
   fill_report(dynamics, report);

@@ -23,6 +23,9 @@ static const double ROUNDING = 4.0;
 /* Above it a second retraction could start too far from the manifold to end on it. */
 static const double HOPELESS = 1e-2;
 
+/* Below it, growth times what Y is off the manifold moves no eigenvalue of Gram/P by a half. */
+static const double NEAR_THE_IDENTITY = 0.0625;
+
 /* Where V/2^40 lies among a step's sums, the riders behind it. */
 static int64_t potential_at(const mms_constraint *constraint) {
   return constraint->algebra->step_length(constraint->dim);
@@ -91,6 +94,7 @@ void mms_constraint_free(mms_constraint **constraint) {
 void mms_constraint_begin(mms_constraint *constraint) {
   mms_exact_sum_clear(constraint->step_sum);
   constraint->report = (mms_moments_report){0};
+  constraint->calm = false;
 }
 
 int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const double *w) {
@@ -159,6 +163,39 @@ static mms_status factor(mms_constraint *constraint, double growth, mms_error *e
   return MMS_OK;
 }
 
+/* On the manifold Gram/P = I + the second moment of the projected and centred W, whose eigenvalues are 1 or more: then
+ * max_j |R⁻¹ e_j|² <= 1 and growth alone bounds the rounding. Off it by E = YᵀY/P − I and e = Yᵀ1/P the eigenvalues are
+ * lower by some growth (|E| + |e|), the norms at most d times the defects. With a factor of two for these, and one for
+ * last bits, no rank can find a bound above REPAIR_ABOVE, nor a matrix that is singular. Decided from sums that are
+ * exact by arithmetic that is the same on every processor. */
+static bool is_calm(const mms_constraint *constraint, double growth) {
+  const mms_moments_report *report = &constraint->report;
+  double off = (double)constraint->dim * (report->mean_defect + report->covariance_defect);
+  return 4.0 * ROUNDING * DBL_EPSILON * growth <= REPAIR_ABOVE && growth * off <= NEAR_THE_IDENTITY;
+}
+
+/* How `factor` went, on all ranks: the largest bound and the same status; or on this rank alone, to be told later. */
+static mms_status settle(mms_constraint *constraint, const mms_team *team, mms_status status, mms_error *error) {
+  if (mms_team_size(team) == 1) return status;
+  if (constraint->calm) {
+    if (status == MMS_OK) return MMS_OK;
+    constraint->kept = error != NULL ? *error : mms_error_none();
+    constraint->kept.status = status;
+    return MMS_OK;
+  }
+  double worst = status == MMS_OK ? constraint->report.error_bound : INFINITY;
+  mms_team_max_double(team, &worst, 1);
+  constraint->report.error_bound = worst;
+  return isinf(worst) ? mms_team_agree(team, status, error) : MMS_OK;
+}
+
+mms_status mms_constraint_take_failure(mms_constraint *constraint, mms_error *error) {
+  mms_status status = constraint->kept.status;
+  if (status != MMS_OK && error != NULL) *error = constraint->kept;
+  constraint->kept = mms_error_none();
+  return status;
+}
+
 mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *team, mms_error *error) {
   double start = mms_clock_seconds();
   mms_exact_sum_reduce(constraint->step_sum, team);
@@ -173,9 +210,11 @@ mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *tea
                     (long long)refused);
   constraint->algebra->total(constraint, constraint->step_sum, true);
   fill_report(constraint);
-  mms_status status = factor(constraint, constraint->algebra->assemble(constraint), error);
+  double growth = constraint->algebra->assemble(constraint);
+  constraint->calm = constraint->grid == NULL && is_calm(constraint, growth);
+  mms_status status = factor(constraint, growth, error);
   constraint->report.seconds_algebra += mms_clock_seconds() - reduced;
-  return status;
+  return settle(constraint, team, status, error);
 }
 
 /* 1ᵀY and D of y as it stands, summed over the team. */
@@ -207,6 +246,7 @@ static mms_status retract_once(mms_constraint *constraint, const mms_team *team,
   for (int64_t k = 0; k < constraint->dim; k++)
     constraint->center[k] = constraint->sum_y[k] / (double)constraint->blocks.total;
   status = factor(constraint, constraint->algebra->assemble_plain(constraint), error);
+  status = mms_team_agree(team, status, error); /* on this rank alone it may fail too */
   if (status == MMS_OK) constraint->algebra->update(constraint, y, NULL);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
   return status;
@@ -215,9 +255,9 @@ static mms_status retract_once(mms_constraint *constraint, const mms_team *team,
 mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,
                                 mms_error *error) {
   double start = mms_clock_seconds(), unused;
-  constraint->algebra->update(constraint, y, w);
+  if (constraint->kept.status == MMS_OK) constraint->algebra->update(constraint, y, w);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
-  if (constraint->report.error_bound <= REPAIR_ABOVE) return MMS_OK;
+  if (constraint->calm || constraint->report.error_bound <= REPAIR_ABOVE) return MMS_OK;
   mms_moments_report kept = constraint->report;
   constraint->report.repaired = true;
   mms_status status = retract_once(constraint, team, y, &unused, error);

@@ -65,6 +65,8 @@ struct mms_constraint {
   /* A step's sums, V/2^40 and the riders; a plain retraction's. */
   mms_exact_sum *step_sum, *plain_sum;
   mms_moments_report report;
+  bool calm;                            /* no rank can want a repair of this step, nor find it singular */
+  mms_error kept;                       /* this rank's own failure of which the others do not know */
   double *sum_y, *sum_w;                /* [d] 1ᵀY and 1ᵀW */
   double *center;                       /* [d] m */
   mms_constraint_whole whole;           /* replicated */

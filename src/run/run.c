@@ -107,6 +107,8 @@ static mms_status advance(mms_session *session, mms_error *error) {
     const double now = mms_clock_seconds();
     mms_step_request ask = wishes(session, &when, now);
     ask.observe = mms_trace_wants(&session->trace, step);
+    const bool pictured = snapshot_every > 0 && step % snapshot_every == 0 && step < steps;
+    ask.more = step < steps && !pictured;
     mms_step_report report;
     mms_signals_expect(step_patience + 2.0 * session->timing.longest_step);
     mms_observations_record(&session->observations, session->dynamics, step - 1);
@@ -123,7 +125,7 @@ static mms_status advance(mms_session *session, mms_error *error) {
       return status == MMS_OK ? MMS_STOPPED : stopped_without_checkpoint(session, status, error);
     }
     if (report.checkpoint && step < steps) checkpoint(session, &when);
-    if (snapshot_every > 0 && step % snapshot_every == 0 && step < steps) snapshot(session, step);
+    if (pictured) snapshot(session, step);
     mms_session_progress(session, &report, mms_clock_seconds(), &when.last_shown);
   }
   return status;

@@ -82,12 +82,14 @@ typedef struct worker {
   mms_team *part;
   mms_log said; /* of its cells: warnings only, unless more was asked for */
   char *stop_file;
+  bool others; /* are there other teams? */
   double begun;
 } worker;
 
-/* Ask all other teams to stop too: they look at this file once a second. */
+/* Ask all other teams to stop too: they look at this file once a second. Not where there are none: a command that runs
+ * one cell (a task of an array) may share the folder with other commands, which have time left. */
 static void ask_others_to_stop(const worker *self) {
-  if (mms_team_rank(self->part) != 0) return;
+  if (!self->others || mms_team_rank(self->part) != 0) return;
   FILE *file = fopen(self->stop_file, "w");
   if (file == NULL)
     mms_log_warn(self->request->log, "%s could not be made: the other cells are not told to stop", self->stop_file);
@@ -178,6 +180,7 @@ static mms_status run_parts(worker *self, mms_status *outcome, mms_error *error)
   }
   if (status == MMS_OK) status = mms_team_split(&self->part, team, ((int *)of_rank)[mms_team_rank(team)], error);
   if (status == MMS_OK) {
+    self->others = parts > 1;
     self->said.speaks = mms_team_rank(self->part) == 0;
     sort_by_cost(costs, request->count, order);
     const clock_t begun = clock();

@@ -66,6 +66,15 @@ run_ranks 1 converge c.yaml --quiet --output.directory=array > array.txt
 same array
 expect_exit 2 'the study has the cells 1 to 4' run_ranks 1 converge c.yaml --output.directory=array --cell 5
 
+# teams of one command tell each other to stop; a task of an array tells nobody: `stop` would be made through this link
+for told in teams task; do
+  mkdir -p $told/cells/particles-128_seed-0 && touch $told/cells/particles-128_seed-0/stop && ln -s ../$told-told $told/stop
+done
+expect_exit 75 'run the same command again' run_ranks 2 converge c.yaml --output.directory=teams
+[ -e teams-told ] || fail "the other team was not told to stop"
+expect_exit 75 'run the same command again' run_ranks 2 converge c.yaml --output.directory=task --cell 3
+[ ! -e task-told ] || fail "a task of an array told the others to stop"
+
 # another value is another cell, and nothing else is run again
 run_ranks 1 converge c.yaml --quiet --output.directory=array --converge.particles=64,128,96 > more.txt
 h5diff -q one/cells/particles-128_seed-1/samples.h5 array/cells/particles-128_seed-1/samples.h5 /latent || fail "a cell changed"

@@ -49,6 +49,7 @@ typedef struct mms_step_request {
   bool stop;       /* this rank was asked to stop */
   bool checkpoint; /* this rank was asked to write a checkpoint */
   bool observe;    /* report an observation of the state before the step; alike on all ranks */
+  bool more;       /* the state is not looked at before the next step; alike on all ranks */
 } mms_step_request;
 
 /* What a step tells. Defects are those of the state before the step (they come free with its
@@ -98,9 +99,11 @@ mms_status mms_dynamics_start(mms_dynamics *dynamics, mms_error *error);
 /* Take over the arrays as they are (a checkpoint was read into them) as the state after `step` steps. Local. */
 void mms_dynamics_resume(mms_dynamics *dynamics, int64_t step);
 
-/* One step. Collective; exactly one all-reduce (two where a repair is needed); allocates nothing.
+/* One step. Collective; exactly one all-reduce where `more` follow and no stop or checkpoint is asked for (else a small
+ * agreement; for huge steps another, and a second all-reduce where a repair is needed); allocates nothing.
  * MMS_ERR_NUMERIC names the first bad particle of the lowest rank that saw one, and the likely cause
- * (h as a share of the bound); all ranks return alike and the state is the last good one. */
+ * (h as a share of the bound); all ranks return alike and the state is the last good one. A machine's own failure after
+ * the all-reduce (LAPACK's on one rank alone) is told in the next step where `more` follow: MMS_STATE_LOST then. */
 mms_status mms_dynamics_step(mms_dynamics *dynamics, const mms_step_request *request, mms_step_report *report,
                              mms_error *error);
 
@@ -119,8 +122,8 @@ int mms_dynamics_arrays(mms_dynamics *dynamics, mms_state_array *arrays);
 mms_status mms_dynamics_measure(mms_dynamics *dynamics, double *mean_defect, double *covariance_defect,
                                 mms_error *error);
 
-/* Steps done; MMS_STATE_LOST after a step that failed when Y was already written over (its second retraction): there
- * is no state to save then. Local. */
+/* Steps done; MMS_STATE_LOST after a step that failed when Y was already written over, on some rank at least: there is
+ * no state to save then. Local. */
 enum { MMS_STATE_LOST = -1 };
 int64_t mms_dynamics_steps_done(const mms_dynamics *dynamics);
 double mms_dynamics_step_size(const mms_dynamics *dynamics); /* h in use */

@@ -53,18 +53,27 @@ void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amoun
  * MMS_ERR_NUMERIC on all ranks alike where a block was refused as not finite or too large, a rank
  * counted itself in MMS_COUNT_FAILED, or Gram is not positive definite or so close to it that no
  * digit of the retraction could be trusted; the caller adds which particle and the likely cause.
- * The counters are readable also on failure. */
+ * The counters are readable also on failure.
+ *
+ * The ranks factor the same matrix, but processors may differ in last bits, and LAPACK can fail on one. Where the
+ * reduced numbers leave room for that to matter (huge steps only) the outcome is agreed on in a second, small
+ * reduction. Everywhere else Gram is as good as the identity or larger and its factor cannot fail but by a fault of one
+ * machine: that rank keeps the failure for itself, leaves its rows as they are and goes on, until it can tell
+ * (mms_constraint_take_failure). */
 mms_status mms_constraint_reduce(mms_constraint *constraint, const mms_team *team, mms_error *error);
+/* What this rank kept for itself, once, or MMS_OK: to be agreed on before the state is looked at, or counted in
+ * MMS_COUNT_FAILED and MMS_COUNT_LOST of the next step. Local. */
+mms_status mms_constraint_take_failure(mms_constraint *constraint, mms_error *error);
 int64_t mms_constraint_counter(const mms_constraint *constraint, int counter);
 
 /* Y ← (Y A + W − 1mᵀ) R⁻¹ for all local rows, y and w [n_local][d], w is destroyed. Where
- * rounding would leave a defect above 1e-13 (huge steps only; decided from the reduced numbers, so
- * alike on all ranks) a second retraction with its own all-reduce follows. Collective. */
+ * rounding would leave a defect above 1e-13 (huge steps only; agreed on by the reduction) a second retraction with its
+ * own all-reduce follows. Collective; agreed. */
 mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,
                                 mms_error *error);
 
 /* Put any Y [n_local][d] on the manifold (the start of a run): centre and retract, at least twice.
- * Collective. MMS_ERR_NUMERIC where a value is not finite or too large, or the rows do not span d
+ * Collective; agreed. MMS_ERR_NUMERIC where a value is not finite or too large, or the rows do not span d
  * dimensions; y is then as it was given (or, where only a later pass failed, of no use). */
 mms_status mms_constraint_retract(mms_constraint *constraint, const mms_team *team, double *y, mms_error *error);
 

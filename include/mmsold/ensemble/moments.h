@@ -13,7 +13,8 @@
 /* Indices of the counters that travel in the same all-reduce (summed over ranks). */
 enum {
   MMS_COUNT_NONFINITE,  /* blocks refused: moments not finite or 2^47 and larger; others count their own here too */
-  MMS_COUNT_FAILED,     /* ranks that failed locally in this step */
+  MMS_COUNT_FAILED,     /* ranks that failed locally in this step, or ... */
+  MMS_COUNT_LOST,       /* ... in the one before, after its reduction; counted in both */
   MMS_COUNT_STOP,       /* ranks asked to stop */
   MMS_COUNT_CHECKPOINT, /* ranks asked to checkpoint */
   MMS_COUNT_POTENTIAL,  /* blocks whose potential was not finite or 2^87 and larger */
