@@ -1,4 +1,4 @@
-/* The dense backend: a single-precision screen over all points, by row through SGEMM or by column in few
+/* The dense backend: a screen over all points, by row through products in bfloat16 or SGEMM or by column in few
  * dimensions, then the finish in double over the points that can matter (ARCHITECTURE, screen then finish). */
 #include "field/dense.h"
 
@@ -32,8 +32,9 @@ static void dense_free(void *state) {
   if (self == NULL) return;
   mms_screen_points_free(&self->points);
   mms_finish_free(&self->finish);
-  void *arrays[] = {self->list,    self->centred, self->queries,    self->scores, self->rows,
-                    self->margins, self->tops,    self->candidates, self->counts, self->marks};
+  void *arrays[] = {self->list,   self->centred,    self->queries, self->scores,  self->rows,
+                    self->packed, self->norms,      self->errors,  self->margins, self->tops,
+                    self->counts, self->candidates, self->marks};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   free(self);
 }
@@ -50,8 +51,11 @@ static mms_status allocate(mms_dense *self, mms_error *error) {
       {(void **)&self->list, n + 16, sizeof(int32_t)},
       {(void **)&self->centred, d, sizeof(double)},
       {(void **)&self->queries, (by_row ? MMS_DENSE_QUERIES : MMS_DENSE_PAIRS) * d, sizeof(float)},
-      {(void **)&self->scores, by_row ? MMS_DENSE_QUERIES * MMS_DENSE_WIDTH : self->points.padded, sizeof(float)},
+      {(void **)&self->scores, by_row ? MMS_DENSE_QUERIES * MMS_DENSE_STRIDE : self->points.padded, sizeof(float)},
       {(void **)&self->rows, rows, sizeof(mms_finish_row)},
+      {(void **)&self->packed, mms_screen_packed(&self->points, MMS_DENSE_QUERIES), sizeof(uint16_t)},
+      {(void **)&self->norms, by_row ? MMS_DENSE_QUERIES : 0, sizeof(double)},
+      {(void **)&self->errors, by_row ? MMS_DENSE_QUERIES : 0, sizeof(double)},
       {(void **)&self->margins, by_row ? MMS_DENSE_DRAWS : 0, sizeof(float)},
       {(void **)&self->tops, by_row ? 2 * MMS_DENSE_DRAWS : 0, sizeof(float)},
       {(void **)&self->candidates, by_row ? MMS_DENSE_CANDIDATES : 0, sizeof(mms_candidate)},
@@ -67,9 +71,8 @@ static mms_status allocate(mms_dense *self, mms_error *error) {
   return status;
 }
 
-static mms_status dense_create(void **state, const mms_team *team, const mms_training *training, int64_t max_rows,
-                               int64_t max_pairs, mms_error *error) {
-  (void)max_pairs;
+mms_status mms_dense_create(void **state, const mms_team *team, const mms_training *training, int64_t max_rows,
+                            mms_screen screen, mms_error *error) {
   *state = NULL;
   mms_dense *self = NULL;
   mms_status status = mms_allocate((void **)&self, 1, sizeof(mms_dense), "the dense backend", error);
@@ -82,7 +85,7 @@ static mms_status dense_create(void **state, const mms_team *team, const mms_tra
     self->kernels = mms_field_kernels_best();
     self->by_column = training->dim <= MMS_FINISH_COLUMNS;
     self->max_rows = max_rows;
-    status = mms_screen_points_create(&self->points, team, training, self->by_column, error);
+    status = mms_screen_points_create(&self->points, team, training, self->by_column, screen, error);
   }
   if (status == MMS_OK) status = mms_team_agree(team, allocate(self, error), error);
   if (status != MMS_OK)
@@ -90,6 +93,12 @@ static mms_status dense_create(void **state, const mms_team *team, const mms_tra
   else
     *state = self;
   return status;
+}
+
+static mms_status dense_create(void **state, const mms_team *team, const mms_training *training, int64_t max_rows,
+                               int64_t max_pairs, mms_error *error) {
+  (void)max_pairs;
+  return mms_dense_create(state, team, training, max_rows, MMS_SCREEN_SINGLE, error);
 }
 
 static void dense_evaluate(void *state, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,

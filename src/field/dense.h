@@ -1,4 +1,4 @@
-/* What the two screens of the dense backend share. */
+/* What the screens of the dense backend share. */
 #ifndef FIELD_DENSE_H
 #define FIELD_DENSE_H
 
@@ -12,6 +12,7 @@ enum {
   MMS_DENSE_QUERIES = 512, /* rows of the screen's product */
   MMS_DENSE_DRAWS = 8192,  /* (row, pair) of a group: more only where noise is shared */
   MMS_DENSE_WIDTH = 512,   /* points of a tile: 512 x 512 floats are 1 MiB, an L2 */
+  MMS_DENSE_STRIDE = 528,  /* floats from one row's scores to the next: rows 2 KiB apart would share a cache's sets */
   MMS_DENSE_CANDIDATES = 1 << 18
 };
 
@@ -27,10 +28,12 @@ typedef struct mms_dense {
   int32_t *list;        /* points of one row: [n + 16] */
   double *centred;      /* z' of one row: [d] */
   float *queries;       /* by row: z' rows then ε rows [QUERIES][d]; by column: ε of one row [PAIRS][d] */
-  float *scores;        /* by row: [QUERIES][WIDTH]; by column: a of one row [padded] */
+  float *scores;        /* by row: [QUERIES][STRIDE]; by column: a of one row [padded] */
   mms_finish_row *rows; /* [max_rows] */
 
   /* by row only */
+  uint16_t *packed;          /* the queries in bfloat16, where the screen is */
+  double *norms, *errors;    /* of a group's draws: β|ε|, and the bound of its product's rounding: [QUERIES] */
   float *margins;            /* [DRAWS] */
   float *tops;               /* [2 DRAWS] */
   mms_candidate *candidates; /* [CANDIDATES] */
@@ -50,13 +53,16 @@ typedef struct mms_dense_group {
   int64_t screened; /* rows still in the screen */
 } mms_dense_group;
 
+/* Collective; agreed. As mms_backend_table.create. By column there is single precision alone. */
+mms_status mms_dense_create(void **state, const mms_team *team, const mms_training *training, int64_t max_rows,
+                            mms_screen screen, mms_error *error);
+
 /* The groups of a batch, in their order: start with {.q = q}; false when there is none left. */
 bool mms_dense_next_group(const mms_dense *self, mms_dense_group *g);
 /* Fill the queries of the product and the margins. */
 void mms_dense_begin_group(mms_dense *self, mms_dense_group *g);
-/* Points first .. first + width − 1, x by row, `stride` floats from one to the next, and their half norms. */
-void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const float *x, int64_t stride, const float *half,
-                           int64_t first, int64_t width, mms_field_counters *counters);
+void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const mms_screen_tile *tile,
+                           mms_field_counters *counters);
 /* The candidates of row r as an ascending list of points in self->list; returns how many. */
 int64_t mms_dense_list_points(mms_dense *self, const mms_dense_group *g, int64_t r);
 /* The draws of row r: [pairs][d]. */

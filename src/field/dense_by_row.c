@@ -1,10 +1,10 @@
-/* The dense backend in many dimensions: one SGEMM for the scores a of the rows and the b of all their antithetic pairs
- * against a tile of points (ALGORITHMS 1, useful identity), an online maximum over tiles, and a list of candidates. */
+/* The dense backend in many dimensions: one product for the scores a of the rows and the b of all their antithetic
+ * pairs against a tile of points (ALGORITHMS 1, useful identity), an online maximum over tiles, and a list of
+ * candidates. */
 #include "field/dense.h"
 
 #include "field/noise.h"
 #include "mmsold/base/clock.h"
-#include <cblas.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -21,6 +21,22 @@ const float *mms_dense_noise_of(const mms_dense *self, const mms_dense_group *g,
   return self->queries + (g->rows + (g->shared ? 0 : row * g->pairs)) * self->training->dim;
 }
 
+/* The draws of row r, or of all rows where r is the first of them: in single precision and packed, with their norms. */
+static void take_noise(mms_dense *self, const mms_dense_group *g, int64_t r, double beta) {
+  int64_t d = self->training->dim, line = g->rows + r * g->pairs;
+  const mms_queries *q = g->q;
+  float *noise = self->queries + line * d;
+  if (q->pairs > 0)
+    mms_noise_draw(q, g->first + r, g->first_pair, g->pairs, d, noise);
+  else
+    memset(noise, 0, (size_t)(g->pairs * d) * sizeof(float));
+  for (int64_t j = 0; j < g->pairs; j++) {
+    self->norms[j] = beta * sqrt(self->kernels->square(noise + j * d, d)) * (1.0 + 1e-12);
+    self->errors[j] =
+        beta * mms_screen_pack_query(&self->points, self->kernels, noise + j * d, d, line + j, self->packed);
+  }
+}
+
 /* Fill the queries of the product and every draw's margin (bδ² + 2 error, in the screen's units). A row that single
  * precision can't judge, or to which all points matter, is taken out of the screen. */
 void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
@@ -33,17 +49,12 @@ void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
   g->screened = 0;
   for (int64_t r = 0; r < g->rows; r++) {
     double norm = mms_dense_centre(self, q->points + (g->first + r) * d, self->queries + r * d);
-    float *noise = self->queries + (g->rows + r * g->pairs) * d;
-    if (!g->shared || r == 0) {
-      if (q->pairs > 0)
-        mms_noise_draw(q, g->first + r, g->first_pair, g->pairs, d, noise);
-      else
-        memset(noise, 0, (size_t)(g->pairs * d) * sizeof(float));
-    }
+    double rounded = mms_screen_pack_query(points, self->kernels, self->queries + r * d, d, r, self->packed);
+    if (!g->shared || r == 0) take_noise(self, g, r, beta);
     bool out = !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
     for (int64_t j = 0; j < g->pairs; j++) {
-      double e = beta * sqrt(self->kernels->square(mms_dense_noise_of(self, g, r) + j * d, d)) * (1.0 + 1e-12);
-      double margin = depth + 2.0 * mms_screen_points_error(points, d, norm, e, beta);
+      double e = self->norms[j];
+      double margin = depth + 2.0 * (mms_screen_points_error(points, d, norm, e, beta) + rounded + self->errors[j]);
       if (!(e < MMS_DENSE_FAR) || !(margin < 2.0 * (norm + e) * points->radius + 1.0)) out = true;
       self->margins[r * g->pairs + j] = out ? 0.0F : nextafterf((float)margin, INFINITY);
       self->tops[2 * (r * g->pairs + j)] = self->tops[2 * (r * g->pairs + j) + 1] = -FLT_MAX;
@@ -64,13 +75,14 @@ static int64_t sift(const mms_dense *self, const mms_dense_group *g, int64_t r, 
 
 /* One row against one tile. */
 static void screen_row(mms_dense *self, mms_dense_group *g, int64_t r, int64_t first, int64_t width) {
-  const float *a = self->scores + r * width, *b = self->scores + (g->rows + (g->shared ? 0 : r * g->pairs)) * width;
+  const float *a = self->scores + r * MMS_DENSE_STRIDE;
+  const float *b = self->scores + (g->rows + (g->shared ? 0 : r * g->pairs)) * MMS_DENSE_STRIDE;
   mms_candidate *list = self->candidates + r * g->room;
   int64_t count = self->counts[r];
   for (int64_t j = 0; j < g->pairs; j++) {
     float margin = self->margins[r * g->pairs + j], *top = self->tops + 2 * (r * g->pairs + j);
     for (int attempt = 0;; attempt++) {
-      int64_t found = self->kernels->screen(a, b + j * width, g->beta, width, margin, top, (int32_t)first,
+      int64_t found = self->kernels->screen(a, b + j * MMS_DENSE_STRIDE, g->beta, width, margin, top, (int32_t)first,
                                             (int32_t)(2 * j), list + count, g->room - count);
       if (found >= 0) {
         count += found;
@@ -89,19 +101,19 @@ static void screen_row(mms_dense *self, mms_dense_group *g, int64_t r, int64_t f
   if (count > g->enough) g->screened--;
 }
 
-void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const float *x, int64_t stride, const float *half,
-                           int64_t first, int64_t width, mms_field_counters *counters) {
+void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const mms_screen_tile *tile,
+                           mms_field_counters *counters) {
   int64_t d = self->training->dim, lines = g->rows + (g->shared ? g->pairs : g->rows * g->pairs);
   if (g->q->pairs == 0) lines = g->rows; /* the exact field: b is whatever is there, times β = 0 */
   double start = mms_clock_seconds();
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)lines, (int)width, (int)d, 1.0F, self->queries, (int)d, x,
-              (int)stride, 0.0F, self->scores, (int)width);
+  mms_screen_multiply(&self->points, self->kernels, self->queries, self->packed, lines, d, tile, self->scores,
+                      MMS_DENSE_STRIDE);
   counters->seconds_product += mms_clock_seconds() - start;
-  counters->product_flops += 2.0 * (double)(lines * width * d);
+  counters->product_flops += 2.0 * (double)(lines * tile->width * d);
   for (int64_t r = 0; r < g->rows; r++) {
     if (self->counts[r] < 0) continue;
-    self->kernels->subtract(self->scores + r * width, half, width);
-    screen_row(self, g, r, first, width);
+    self->kernels->subtract(self->scores + r * MMS_DENSE_STRIDE, tile->half, tile->width);
+    screen_row(self, g, r, tile->first, tile->width);
   }
 }
 
@@ -158,9 +170,10 @@ void mms_dense_by_row(mms_dense *self, const mms_queries *q, mms_pull pull, doub
   mms_dense_group g = {.q = q};
   while (mms_dense_next_group(self, &g)) {
     mms_dense_begin_group(self, &g);
-    for (int64_t first = 0; first < n && g.screened > 0; first += MMS_DENSE_WIDTH)
-      mms_dense_screen_tile(self, &g, points->x + first * points->stride, points->stride, points->half + first, first,
-                            least(MMS_DENSE_WIDTH, points->padded - first), counters);
+    for (int64_t first = 0; first < n && g.screened > 0; first += MMS_DENSE_WIDTH) {
+      mms_screen_tile tile = mms_screen_points_tile(points, first, least(MMS_DENSE_WIDTH, points->padded - first));
+      mms_dense_screen_tile(self, &g, &tile, counters);
+    }
     finish_group(self, &g, &scale, counters);
   }
   for (int64_t row = 0; row < q->count; row++)

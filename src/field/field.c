@@ -2,6 +2,7 @@
 
 #include "field/backend.h"
 #include "field/choose.h"
+#include "field/dense.h"
 #include "field/finish.h"
 #include "field/kernels.h"
 #include "field/neighbours.h"
@@ -23,7 +24,7 @@ struct mms_field {
   mms_queries *batches; /* [reserved_rows] */
   double *log_mass;     /* [max_rows]: where the caller does not want it, it still tells whether all went well */
   mms_field_counters counters;
-  char reason[384];
+  char reason[512];
 };
 
 /* The rule of `auto` where the widths are not known: tree up to ten dimensions, dense beyond. Where they are known it
@@ -52,27 +53,38 @@ static mms_status choose_auto(const mms_field *self, const mms_score_options *sc
   return MMS_OK;
 }
 
+enum { SCREEN_TEXT = 160 };
+
+/* The screen of a product, which is made beyond so many dimensions, and its name. Collective; agreed. */
+static mms_status choose_screen(const mms_field *self, const mms_score_options *score, int64_t beyond,
+                                mms_screen *screen, char *name, size_t size, mms_error *error) {
+  *screen = MMS_SCREEN_SINGLE;
+  *name = '\0';
+  if (self->training->dim <= beyond) return MMS_OK;
+  return mms_choice_screen(screen, self->team, self->training, score, self->max_pairs, name, size, error);
+}
+
 static const mms_backend_table *choose_neighbours(const mms_training *training, const mms_score_options *score,
-                                                  int64_t max_pairs, char *reason, size_t size) {
+                                                  int64_t max_pairs, const char *screen, char *reason, size_t size) {
   bool few = training->dim <= MMS_NEIGHBOURS_TREE_DIM, gram = mms_neighbours_gram(score, training->dim, max_pairs);
   snprintf(reason, size,
            "neighbours (as configured): K = %lld nearest by %s, L = %lld of the other %lld at random, noise drawn %s "
            "(%lld pairs, K + L = %lld, d = %lld), %s kernels",
-           (long long)score->nearest, few ? "an index" : "SGEMM and double distances", (long long)score->remainder,
+           (long long)score->nearest, few ? "an index" : screen, (long long)score->remainder,
            (long long)(training->count - score->nearest), gram ? "through the Gram matrix" : "in d dimensions",
            (long long)max_pairs, (long long)(score->nearest + score->remainder), (long long)training->dim,
            mms_field_kernels());
   return &mms_backend_neighbours;
 }
 
-static const mms_backend_table *choose(mms_backend wanted, const mms_training *training, const char *why, char *reason,
-                                       size_t size) {
+static const mms_backend_table *choose(mms_backend wanted, const mms_training *training, const char *why,
+                                       const char *screen, char *reason, size_t size) {
   const mms_backend_table *table = &mms_backend_dense;
   if (wanted == MMS_BACKEND_REFERENCE) table = &mms_backend_reference;
   if (wanted == MMS_BACKEND_TREE) table = &mms_backend_tree;
   if (table == &mms_backend_dense)
-    snprintf(reason, size, "dense (%s): single-precision screen %s, finish in double, %s kernels", why,
-             training->dim <= MMS_FINISH_COLUMNS ? "by distance" : "through SGEMM", mms_field_kernels());
+    snprintf(reason, size, "dense (%s): screen in %s, finish in double, %s kernels", why,
+             training->dim <= MMS_FINISH_COLUMNS ? "single precision by distance" : screen, mms_field_kernels());
   else if (table == &mms_backend_tree)
     snprintf(reason, size, "tree (%s): points of weight by an index, finish in double, %s kernels", why,
              mms_field_kernels());
@@ -102,16 +114,23 @@ static mms_status create_parts(mms_field *self, const mms_score_options *score, 
                     "%lld: give placement: replicated",
                     score->backend == MMS_BACKEND_AUTO ? "auto" : "dense", (int)MMS_FINISH_COLUMNS,
                     (long long)training->dim);
+  mms_screen screen;
+  char how[SCREEN_TEXT];
+  mms_status status = neighbours ? mms_neighbours_check(training, score, error) : MMS_OK;
+  status = mms_team_agree(self->team, status, error);
+  if (status == MMS_OK)
+    status = choose_screen(self, score, neighbours ? 0 : MMS_FINISH_COLUMNS, &screen, how, sizeof how, error);
+  if (status != MMS_OK) return status;
   if (neighbours) {
-    self->backend = choose_neighbours(training, score, self->max_pairs, self->reason, sizeof self->reason);
+    self->backend = choose_neighbours(training, score, self->max_pairs, how, self->reason, sizeof self->reason);
   } else {
-    self->backend = choose(MMS_BACKEND_DENSE, training, "as configured", self->reason, sizeof self->reason);
+    self->backend = choose(MMS_BACKEND_DENSE, training, "as configured", how, self->reason, sizeof self->reason);
   }
   size_t used = strlen(self->reason);
   snprintf(self->reason + used, sizeof self->reason - used, "; training set partitioned, %lld rows a tile",
            (long long)MMS_TRAINING_TILE);
   const mms_parts_table *parts = neighbours ? &mms_parts_neighbours : &mms_parts_dense;
-  mms_status status = parts->create(&self->state, self->team, training, score, self->max_pairs, error);
+  status = parts->create(&self->state, self->team, training, score, screen, self->max_pairs, error);
   if (status == MMS_OK)
     self->parts = parts;
   else
@@ -140,8 +159,28 @@ static mms_status create_exact(mms_field *self, const mms_score_options *score, 
     if (status != MMS_OK) return status;
     wanted = tree ? MMS_BACKEND_TREE : MMS_BACKEND_DENSE;
   }
-  self->backend = choose(wanted, self->training, why, self->reason, sizeof self->reason);
-  return self->backend->create(&self->state, self->team, self->training, self->max_rows, self->max_pairs, error);
+  const int64_t beyond = wanted == MMS_BACKEND_DENSE ? MMS_FINISH_COLUMNS : INT64_MAX;
+  mms_screen screen;
+  char how[SCREEN_TEXT];
+  mms_status status = choose_screen(self, score, beyond, &screen, how, sizeof how, error);
+  if (status != MMS_OK) return status;
+  const mms_backend_table *table = choose(wanted, self->training, why, how, self->reason, sizeof self->reason);
+  self->backend = table;
+  if (table == &mms_backend_dense)
+    return mms_dense_create(&self->state, self->team, self->training, self->max_rows, screen, error);
+  return table->create(&self->state, self->team, self->training, self->max_rows, self->max_pairs, error);
+}
+
+/* Collective; agreed. */
+static mms_status create_neighbours(mms_field *self, const mms_score_options *score, mms_error *error) {
+  mms_screen screen;
+  char how[SCREEN_TEXT];
+  mms_status status = mms_team_agree(self->team, mms_neighbours_check(self->training, score, error), error);
+  if (status == MMS_OK) status = choose_screen(self, score, MMS_NEIGHBOURS_TREE_DIM, &screen, how, sizeof how, error);
+  if (status != MMS_OK) return status;
+  self->backend = choose_neighbours(self->training, score, self->max_pairs, how, self->reason, sizeof self->reason);
+  return mms_neighbours_create(&self->state, self->team, self->training, score, screen, self->max_rows, self->max_pairs,
+                               error);
 }
 
 mms_status mms_field_create(mms_field **field, const mms_team *team, const mms_training *training, mms_backend backend,
@@ -167,8 +206,7 @@ mms_status mms_field_create_for(mms_field **field, const mms_team *team, const m
     if (training->partitioned) {
       status = create_parts(self, score, error);
     } else if (neighbours) {
-      self->backend = choose_neighbours(training, score, max_pairs, self->reason, sizeof self->reason);
-      status = mms_neighbours_create(&self->state, team, training, score, max_rows, max_pairs, error);
+      status = create_neighbours(self, score, error);
     } else {
       status = create_exact(self, score, error);
     }

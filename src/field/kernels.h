@@ -14,6 +14,11 @@ enum {
 /* Weights below e^-64 = 1.6e-28 of their row's largest are zero: n of them stay below 2^-53 for n <= 7e11. */
 #define MMS_KERNEL_CUT (-64.0)
 
+/* bfloat16 in tiles: 16 rows of 32 numbers each. Queries are packed as [lines/16][blocks][16][32], blocks of 32
+ * coordinates filled up with zeros; points by chunks of MMS_KERNEL_PAD, each [2][blocks][2][16 pairs of coordinates][16
+ * points][2], so 32 points by 32 points. */
+enum { MMS_BFLOAT_ROWS = 16, MMS_BFLOAT_BLOCK = 32 };
+
 /* A training point that may matter to a draw (2·pair + sign) of a row, and its score. */
 typedef struct mms_candidate {
   int32_t point, draw;
@@ -86,6 +91,17 @@ typedef struct mms_field_kernel_table {
                     int32_t draw, mms_candidate *out, int64_t room);
   /* |v|² of `count` floats, in double. */
   double (*square)(const float *v, int64_t count);
+
+  /* --- the screen, in bfloat16 --- */
+
+  bool bfloat_fast; /* the product beats SGEMM */
+  /* q [dim] to bfloat16: one row of a packed tile of queries and of those of the next blocks. norms: |q − q̂| and |q̂|,
+   * neither too small. */
+  void (*bfloat_row)(const float *q, int64_t dim, uint16_t *out, double *norms);
+  /* scores [lines, rounded up to 16][stride]: the products of packed queries with `width` packed points, whose chunks
+   * are `chunk` numbers apart. */
+  void (*bfloat_product)(const uint16_t *queries, int64_t lines, int64_t blocks, const uint16_t *points, int64_t chunk,
+                         int64_t width, float *scores, int64_t stride);
 
   /* --- the finish, in double precision --- */
 
@@ -175,7 +191,8 @@ typedef struct mms_field_kernel_table {
                        double scale, double *base, double *out, double *mass);
 } mms_field_kernel_table;
 
-/* The table called `name` ("portable", "avx2", "avx512"), or NULL where this build or this processor has none. */
+/* The table called `name` ("portable", "avx2", "avx512"; "amx": AVX-512 with AMX tiles), or NULL where this build or
+ * this processor has none. */
 const mms_field_kernel_table *mms_field_kernels_named(const char *name);
 
 /* The table in use: the best of this processor, or what MMSOLD_KERNELS names if that can run. */

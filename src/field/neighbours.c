@@ -35,10 +35,11 @@ void mms_neighbours_free(void *state) {
   mms_tree_index_free(&self->index);
   mms_shared_free(&self->names);
   mms_nearest_free(&self->nearest);
-  void *arrays[] = {self->queries, self->scores,      self->found,     self->scored,  self->lists,  self->chosen,
-                    self->others,  self->subset_room, self->points_of, self->lifted,  self->x,      self->y,
-                    self->tile_c,  self->drawn_noise, self->noise,     self->product, self->c,      self->b,
-                    self->plus,    self->minus,       self->w,         self->factor,  self->pivots, self->factor_work};
+  void *arrays[] = {self->packed, self->queries, self->scores, self->found,       self->scored,
+                    self->lists,  self->chosen,  self->others, self->subset_room, self->points_of,
+                    self->lifted, self->x,       self->y,      self->tile_c,      self->drawn_noise,
+                    self->noise,  self->product, self->c,      self->b,           self->plus,
+                    self->minus,  self->w,       self->factor, self->pivots,      self->factor_work};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   free(self);
 }
@@ -64,7 +65,7 @@ mms_status mms_neighbours_begin(mms_neighbours **state, const mms_training *trai
 }
 
 mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_training *training,
-                                 const mms_score_options *score, int64_t max_rows, int64_t max_pairs,
+                                 const mms_score_options *score, mms_screen screen, int64_t max_rows, int64_t max_pairs,
                                  mms_error *error) {
   *state = NULL;
   mms_neighbours *self = NULL;
@@ -72,8 +73,8 @@ mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_t
   if (status == MMS_OK) {
     self->max_rows = max_rows;
     self->indexed = training->dim <= MMS_NEIGHBOURS_TREE_DIM;
-    status =
-        self->indexed ? mms_neighbours_index_create(self, team, error) : mms_neighbours_scan_create(self, team, error);
+    status = self->indexed ? mms_neighbours_index_create(self, team, error)
+                           : mms_neighbours_scan_create(self, team, screen, error);
   }
   if (status == MMS_OK) {
     status = mms_nearest_create(&self->nearest, self->k, error);

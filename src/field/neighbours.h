@@ -13,6 +13,7 @@ enum {
   MMS_NEIGHBOURS_TREE_DIM = 10, /* up to here an index beats the product: the rule of `auto` */
   MMS_NEIGHBOURS_ROWS = 256,    /* queries of one product */
   MMS_NEIGHBOURS_WIDTH = 512,   /* points of one product */
+  MMS_NEIGHBOURS_STRIDE = 528,  /* floats from one row's scores to the next */
   MMS_NEIGHBOURS_LISTED = 1 << 20
 };
 
@@ -42,7 +43,8 @@ typedef struct mms_neighbours {
   mms_screen_points points;
   int64_t rows, room; /* rows of a group, list entries of each */
   float *queries;     /* [rows][d] */
-  float *scores;      /* [rows][WIDTH] */
+  uint16_t *packed;   /* the same in bfloat16, where the screen is */
+  float *scores;      /* [rows, rounded up to 16][STRIDE] */
   int32_t *found;     /* [WIDTH + 16] */
   mms_scored *scored; /* [rows][room] */
   mms_scored_list *lists;
@@ -68,9 +70,11 @@ typedef struct mms_neighbours {
   int *pivots;
 } mms_neighbours;
 
-/* Collective; agreed. As mms_backend_table.create, with K = score->nearest and L = score->remainder. */
+/* Collective; agreed. As mms_backend_table.create, with K = score->nearest and L = score->remainder; the screen is
+ * looked at where the search is by product. */
 mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_training *training,
-                                 const mms_score_options *score, int64_t max_rows, int64_t max_pairs, mms_error *error);
+                                 const mms_score_options *score, mms_screen screen, int64_t max_rows, int64_t max_pairs,
+                                 mms_error *error);
 
 /* Its state with K, L and the way of noise, and no memory yet. Local. */
 mms_status mms_neighbours_begin(mms_neighbours **state, const mms_training *training, const mms_score_options *score,
@@ -99,7 +103,7 @@ void mms_neighbours_raise(const mms_neighbours *self, int64_t r);
  * t + 2E, or −∞ where the list is just the nearest. */
 double mms_neighbours_sure(const mms_neighbours *self, int64_t r);
 int64_t mms_neighbours_room(int64_t k);
-mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_error *error);
+mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_screen screen, mms_error *error);
 
 /* By the tree. */
 mms_status mms_neighbours_index_create(mms_neighbours *self, const mms_team *team, mms_error *error);

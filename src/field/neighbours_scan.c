@@ -1,10 +1,9 @@
-/* The K nearest by product: single-precision scores through SGEMM with their proved error bound, a threshold that rises
+/* The K nearest by product: scores in bfloat16 or through SGEMM with their proved error bound, a threshold that rises
  * with what has been seen, and double distances where the bound leaves it open (screen, then finish). */
 #include "field/neighbours.h"
 
 #include "field/dense.h"
 #include "mmsold/base/clock.h"
-#include <cblas.h>
 #include <math.h>
 
 /* Below every score that is looked at, above the padding's −1e30. */
@@ -13,9 +12,9 @@
 /* A tile beyond what starts a selection, and another that the next product may add. */
 int64_t mms_neighbours_room(int64_t k) { return k + 2 * MMS_NEIGHBOURS_WIDTH; }
 
-mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_error *error) {
+mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_screen screen, mms_error *error) {
   int64_t d = self->training->dim;
-  mms_status status = mms_screen_points_create(&self->points, team, self->training, false, error);
+  mms_status status = mms_screen_points_create(&self->points, team, self->training, false, screen, error);
   if (status != MMS_OK) return status;
   self->room = mms_neighbours_room(self->k);
   self->rows = MMS_NEIGHBOURS_LISTED / self->room;
@@ -24,7 +23,11 @@ mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team
   if (self->rows < 1) self->rows = 1;
   status = mms_neighbours_allocate(self, &self->queries, self->rows * d, sizeof(float), error);
   if (status == MMS_OK)
-    status = mms_neighbours_allocate(self, &self->scores, self->rows * MMS_NEIGHBOURS_WIDTH, sizeof(float), error);
+    status = mms_neighbours_allocate(self, &self->packed, mms_screen_packed(&self->points, self->rows),
+                                     sizeof(uint16_t), error);
+  int64_t lines = (self->rows + MMS_BFLOAT_ROWS - 1) / MMS_BFLOAT_ROWS * MMS_BFLOAT_ROWS;
+  if (status == MMS_OK)
+    status = mms_neighbours_allocate(self, &self->scores, lines * MMS_NEIGHBOURS_STRIDE, sizeof(float), error);
   if (status == MMS_OK)
     status = mms_neighbours_allocate(self, &self->found, MMS_NEIGHBOURS_WIDTH + 16, sizeof(int32_t), error);
   if (status == MMS_OK)
@@ -84,6 +87,7 @@ void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r) 
     self->queries[r * d + k] = fabs(value) < MMS_DENSE_FAR ? (float)value : 0.0F;
   }
   double norm = sqrt(square), error = mms_screen_points_error(&self->points, d, norm, 0.0, 0.0);
+  error += mms_screen_pack_query(&self->points, self->kernels, self->queries + r * d, d, r, self->packed);
   bool possible = norm < MMS_DENSE_FAR && isfinite(error);
   self->lists[r] = (mms_scored_list){.count = possible ? 0 : -1, .threshold = LOWEST, .error = error};
 }
@@ -108,13 +112,14 @@ void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t fir
   for (int64_t r = 0; r < rows; r++) mms_neighbours_begin_row(self, q->points + (first + r) * d, r);
   for (int64_t at = 0; at < self->points.padded; at += MMS_NEIGHBOURS_WIDTH) {
     int64_t rest = self->points.padded - at, width = rest < MMS_NEIGHBOURS_WIDTH ? rest : MMS_NEIGHBOURS_WIDTH;
+    mms_screen_tile tile = mms_screen_points_tile(&self->points, at, width);
     double start = mms_clock_seconds();
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)width, (int)d, 1.0F, self->queries, (int)d,
-                self->points.x + at * self->points.stride, (int)self->points.stride, 0.0F, self->scores, (int)width);
+    mms_screen_multiply(&self->points, self->kernels, self->queries, self->packed, rows, d, &tile, self->scores,
+                        MMS_NEIGHBOURS_STRIDE);
     counters->seconds_product += mms_clock_seconds() - start;
     counters->product_flops += 2.0 * (double)(rows * width * d);
     for (int64_t r = 0; r < rows; r++)
-      mms_neighbours_take(self, r, self->scores + r * width, self->points.half + at, at, width);
+      mms_neighbours_take(self, r, self->scores + r * MMS_NEIGHBOURS_STRIDE, tile.half, at, width);
   }
 }
 

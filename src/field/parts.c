@@ -93,9 +93,9 @@ static const size_t PIECE_BYTES = (size_t)4 << 20;
 _Static_assert(MMS_TRAINING_TILE % MMS_KERNEL_PAD == 0, "the padding belongs to the last tile");
 
 static void fill(mms_screen_parts *screen, const mms_training *training) {
-  int64_t d = training->dim;
+  int64_t d = training->dim, stride = screen->points.stride;
   for (int64_t i = 0; i < screen->parts.n_local; i++) {
-    float *x = screen->mine + i * screen->row;
+    float *x = (float *)(void *)(screen->mine + (size_t)i * screen->row_bytes);
     double square = 0.0;
     bool there = screen->parts.first_row + i < training->count;
     for (int64_t k = 0; k < d && there; k++) {
@@ -103,29 +103,68 @@ static void fill(mms_screen_parts *screen, const mms_training *training) {
       square += value * value;
       x[k] = (float)value;
     }
-    x[screen->points.stride] = there ? (float)(0.5 * square) : 1e30F;
+    x[stride] = there ? (float)(0.5 * square) : 1e30F;
   }
 }
 
+/* The bytes of a chunk of points and their half norms. */
+static size_t chunk_bytes(const mms_screen_parts *screen) { return MMS_KERNEL_PAD * screen->row_bytes; }
+
+/* Where in it these begin. */
+static size_t halves_at(const mms_screen_parts *screen) {
+  return (size_t)mms_screen_chunk(&screen->points) * sizeof(uint16_t);
+}
+
+static mms_status fill_packed(mms_screen_parts *screen, const mms_training *training, mms_error *error) {
+  const mms_field_kernel_table *kernels = mms_field_kernels_best();
+  int64_t d = training->dim;
+  mms_screen_room room;
+  mms_status status = mms_screen_room_create(&room, &screen->points, d, error);
+  for (int64_t i = 0; status == MMS_OK && i < screen->parts.n_local; i += MMS_KERNEL_PAD) {
+    char *chunk = screen->mine + (size_t)i * screen->row_bytes;
+    int64_t rest = training->count - screen->parts.first_row - i;
+    mms_screen_pack_points(&screen->points, kernels, training->mine + i * d, d,
+                           rest < MMS_KERNEL_PAD ? rest : MMS_KERNEL_PAD, &room, (uint16_t *)(void *)chunk,
+                           (float *)(void *)(chunk + halves_at(screen)));
+  }
+  mms_screen_room_free(&room);
+  return status;
+}
+
+static void size_rows(mms_screen_parts *screen, int64_t dim, mms_screen kind) {
+  mms_screen_points *points = &screen->points;
+  points->stride = (dim + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+  points->blocks = kind == MMS_SCREEN_BFLOAT16 ? (dim + MMS_BFLOAT_BLOCK - 1) / MMS_BFLOAT_BLOCK : 0;
+  screen->row_bytes = (size_t)(points->stride + LINE_FLOATS) * sizeof(float);
+  if (points->blocks > 0)
+    screen->row_bytes = (size_t)mms_screen_chunk(points) / MMS_KERNEL_PAD * sizeof(uint16_t) + sizeof(float);
+}
+
 mms_status mms_screen_parts_create(mms_screen_parts *screen, const mms_team *team, const mms_training *training,
-                                   mms_error *error) {
+                                   mms_screen kind, mms_error *error) {
   int64_t chunk = MMS_KERNEL_PAD;
   *screen = (mms_screen_parts){.points.padded = (training->count + chunk - 1) / chunk * chunk};
-  screen->points.stride = (training->dim + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
-  screen->row = screen->points.stride + LINE_FLOATS;
+  size_rows(screen, training->dim, kind);
   screen->parts = mms_blocks_make(screen->points.padded, MMS_TRAINING_TILE, mms_team_rank(team), mms_team_size(team));
+  void *memory = NULL;
   mms_status status = mms_allocate_doubles(&screen->centre, training->dim, "the screen's centre", error);
   if (status == MMS_OK)
-    status = mms_allocate_floats(&screen->mine, screen->parts.n_local * screen->row,
-                                 "the field's copy of a part of the training set", error);
+    status = mms_allocate(&memory, screen->parts.n_local, screen->row_bytes,
+                          "the field's copy of a part of the training set", error);
+  screen->mine = memory;
   if (status == MMS_OK) status = mms_allocate_floats(&screen->half, MMS_TRAINING_TILE, "a tile's half norms", error);
   status = mms_team_agree(team, status, error);
   if (status != MMS_OK) return status;
   screen->points.centre = screen->centre;
   mms_screen_points_measure(training, screen->centre, &screen->points.scale, &screen->points.radius);
-  fill(screen, training);
-  return mms_tiles_create(&screen->tiles, team, &screen->parts, (size_t)screen->row * sizeof(float), PIECE_BYTES,
-                          screen->mine, error);
+  if (screen->points.blocks > 0) {
+    status = mms_team_agree(team, fill_packed(screen, training, error), error);
+    mms_team_max_double(team, &screen->points.rounding, 1);
+    if (status != MMS_OK) return status;
+  } else {
+    fill(screen, training);
+  }
+  return mms_tiles_create(&screen->tiles, team, &screen->parts, screen->row_bytes, PIECE_BYTES, screen->mine, error);
 }
 
 void mms_screen_parts_free(mms_screen_parts *screen) {
@@ -138,7 +177,7 @@ void mms_screen_parts_free(mms_screen_parts *screen) {
 
 int64_t mms_screen_parts_bytes(const mms_screen_parts *screen) {
   if (screen->tiles == NULL) return 0;
-  return (screen->parts.n_local * screen->row + MMS_TRAINING_TILE) * (int64_t)sizeof(float) +
+  return screen->parts.n_local * (int64_t)screen->row_bytes + MMS_TRAINING_TILE * (int64_t)sizeof(float) +
          mms_tiles_bytes(screen->tiles);
 }
 
@@ -155,12 +194,19 @@ bool mms_screen_parts_next(mms_screen_parts *screen, mms_screen_tile *tile) {
   }
   mms_tiles_progress(screen->tiles);
   int64_t rest = screen->piece.rows - screen->at;
-  tile->first = screen->piece.first + screen->at;
+  const char *rows = (const char *)screen->piece.data + (size_t)screen->at * screen->row_bytes;
+  *tile = (mms_screen_tile){.first = screen->piece.first + screen->at, .half = screen->half};
   tile->width = rest < MMS_TRAINING_TILE ? rest : MMS_TRAINING_TILE;
-  tile->stride = screen->row;
-  tile->x = (const float *)screen->piece.data + screen->at * screen->row;
-  tile->half = screen->half;
-  for (int64_t i = 0; i < tile->width; i++) screen->half[i] = tile->x[i * screen->row + screen->points.stride];
+  if (screen->points.blocks > 0) {
+    tile->packed = (const uint16_t *)(const void *)rows;
+    tile->stride = (int64_t)(chunk_bytes(screen) / sizeof(uint16_t));
+    for (int64_t i = 0; i < tile->width; i += MMS_KERNEL_PAD, rows += chunk_bytes(screen))
+      memcpy(screen->half + i, rows + halves_at(screen), MMS_KERNEL_PAD * sizeof(float));
+  } else {
+    tile->x = (const float *)(const void *)rows;
+    tile->stride = (int64_t)(screen->row_bytes / sizeof(float));
+    for (int64_t i = 0; i < tile->width; i++) screen->half[i] = tile->x[i * tile->stride + screen->points.stride];
+  }
   screen->at += tile->width;
   return true;
 }

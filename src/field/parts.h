@@ -33,27 +33,22 @@ void mms_fetch_rename(const mms_fetch *fetch, int32_t *points, int64_t count);
 
 /* --- the screen's points ------------------------------------------------------------------ */
 
-/* The single-precision copy, this rank's part; a row's half norm follows its coordinates. */
+/* The screen's copy, this rank's part: in single precision a row's half norm follows its coordinates; in bfloat16 those
+ * of MMS_KERNEL_PAD points follow their chunk. */
 typedef struct mms_screen_parts {
-  mms_screen_points points; /* centre, scale, radius, padded; x and half stay empty */
+  mms_screen_points points; /* centre, widths and counts; x, packed and half stay empty */
   mms_blocks parts;
-  int64_t row; /* floats of a row */
+  size_t row_bytes; /* a row's share */
   double *centre;
-  float *mine;
+  char *mine;
   mms_tiles *tiles;
   mms_tile piece;
   int64_t at;  /* rows of the piece that were handed out */
   float *half; /* [MMS_TRAINING_TILE] */
 } mms_screen_parts;
 
-/* One tile of it: points first .. first + width − 1. */
-typedef struct mms_screen_tile {
-  int64_t first, width, stride;
-  const float *x, *half;
-} mms_screen_tile;
-
 mms_status mms_screen_parts_create(mms_screen_parts *screen, const mms_team *team, const mms_training *training,
-                                   mms_error *error); /* Collective; agreed */
+                                   mms_screen kind, mms_error *error); /* Collective; agreed */
 void mms_screen_parts_free(mms_screen_parts *screen);
 int64_t mms_screen_parts_bytes(const mms_screen_parts *screen);
 /* A pass over the tiles. Collective. */
@@ -65,7 +60,7 @@ bool mms_screen_parts_next(mms_screen_parts *screen, mms_screen_tile *tile);
 typedef struct mms_parts_table {
   /* Collective; agreed. */
   mms_status (*create)(void **state, const mms_team *team, const mms_training *training, const mms_score_options *score,
-                       int64_t max_pairs, mms_error *error);
+                       mms_screen screen, int64_t max_pairs, mms_error *error);
   /* Room for batches of `rows` rows in all. Local. */
   mms_status (*reserve)(void *state, int64_t rows, mms_error *error);
   /* Rows of all batches, one after the other, as mms_backend_table.evaluate. Collective: every rank calls, with none

@@ -14,13 +14,14 @@ typedef struct unit {
   mms_dense_group group;
   int64_t row; /* of all rows, that the group's batch begins with */
   float *queries, *margins, *tops;
+  uint16_t *packed;
   mms_candidate *candidates; /* in the end the list of each row stands where its candidates did */
   int64_t *counts;
   mms_finish_wide *wide;
 } unit;
 
 typedef struct parts_dense {
-  mms_dense dense;   /* of which queries, margins, tops, candidates and counts are a unit's at a time */
+  mms_dense dense;   /* of which queries, packed, margins, tops, candidates and counts are a unit's at a time */
   mms_training view; /* what the finish sees: fetched points in place of the set */
   const mms_training *training;
   const mms_team *team;
@@ -39,11 +40,11 @@ static void parts_free(void *state) {
   mms_dense *dense = &self->dense;
   for (int64_t u = 0; self->units != NULL && u < self->unit_count; u++) {
     const unit *it = &self->units[u];
-    void *arrays[] = {it->queries, it->margins, it->tops, it->candidates, it->counts, it->wide};
+    void *arrays[] = {it->queries, it->packed, it->margins, it->tops, it->candidates, it->counts, it->wide};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   }
-  void *arrays[] = {self->units, dense->list,  dense->centred, dense->scores,
-                    dense->rows, dense->marks, self->origins,  self->tile};
+  void *arrays[] = {self->units,   dense->list, dense->centred, dense->scores, dense->norms,
+                    dense->errors, dense->rows, dense->marks,   self->origins, self->tile};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   mms_finish_free(&dense->finish);
   mms_screen_parts_free(&self->screen);
@@ -62,6 +63,9 @@ static mms_status allocate(parts_dense *self, void *array, int64_t count, size_t
 static mms_status allocate_unit(parts_dense *self, unit *u, mms_error *error) {
   int64_t d = self->view.dim;
   mms_status status = allocate(self, &u->queries, MMS_DENSE_QUERIES * d, sizeof(float), error);
+  if (status == MMS_OK)
+    status =
+        allocate(self, &u->packed, mms_screen_packed(&self->dense.points, MMS_DENSE_QUERIES), sizeof(uint16_t), error);
   if (status == MMS_OK) status = allocate(self, &u->margins, MMS_DENSE_DRAWS, sizeof(float), error);
   if (status == MMS_OK) status = allocate(self, &u->tops, 2 * MMS_DENSE_DRAWS, sizeof(float), error);
   if (status == MMS_OK) status = allocate(self, &u->candidates, MMS_DENSE_CANDIDATES, sizeof(mms_candidate), error);
@@ -85,13 +89,16 @@ static mms_status create_local(parts_dense *self, const mms_score_options *score
   int64_t n = self->view.count, d = self->view.dim, words = n / 64 + 1;
   int64_t listed = n < MMS_DENSE_CANDIDATES ? n : MMS_DENSE_CANDIDATES;
   double unit_bytes = (double)(MMS_DENSE_QUERIES * d) * sizeof(float) + MMS_DENSE_CANDIDATES * sizeof(mms_candidate);
+  unit_bytes += (double)mms_screen_packed(&dense->points, MMS_DENSE_QUERIES) * sizeof(uint16_t);
   self->unit_count = (int64_t)(MMS_PARTS_ROUND_BYTES / unit_bytes);
   if (self->unit_count < 1) self->unit_count = 1;
   mms_status status = mms_finish_create(&dense->finish, &self->view, dense->kernels, error);
   if (status == MMS_OK) status = allocate(self, &dense->list, listed + 16, sizeof(int32_t), error);
   if (status == MMS_OK) status = allocate(self, &dense->centred, d, sizeof(double), error);
   if (status == MMS_OK)
-    status = allocate(self, &dense->scores, MMS_DENSE_QUERIES * MMS_DENSE_WIDTH, sizeof(float), error);
+    status = allocate(self, &dense->scores, MMS_DENSE_QUERIES * MMS_DENSE_STRIDE, sizeof(float), error);
+  if (status == MMS_OK) status = allocate(self, &dense->norms, MMS_DENSE_QUERIES, sizeof(double), error);
+  if (status == MMS_OK) status = allocate(self, &dense->errors, MMS_DENSE_QUERIES, sizeof(double), error);
   if (status == MMS_OK) status = allocate(self, &dense->marks, words, sizeof(uint64_t), error);
   if (status == MMS_OK) status = allocate(self, &self->units, self->unit_count, sizeof(unit), error);
   for (int64_t u = 0; status == MMS_OK && u < self->unit_count; u++)
@@ -105,7 +112,7 @@ static mms_status create_local(parts_dense *self, const mms_score_options *score
 }
 
 static mms_status parts_create(void **state, const mms_team *team, const mms_training *training,
-                               const mms_score_options *score, int64_t max_pairs, mms_error *error) {
+                               const mms_score_options *score, mms_screen screen, int64_t max_pairs, mms_error *error) {
   *state = NULL;
   void *memory = NULL;
   mms_status status = mms_allocate(&memory, 1, sizeof(parts_dense), "the dense backend", error);
@@ -120,7 +127,7 @@ static mms_status parts_create(void **state, const mms_team *team, const mms_tra
   self->view = (mms_training){.count = training->count, .dim = training->dim};
   self->dense.training = &self->view;
   self->dense.kernels = mms_field_kernels_best();
-  status = mms_screen_parts_create(&self->screen, team, training, error);
+  status = mms_screen_parts_create(&self->screen, team, training, screen, error);
   self->dense.points = self->screen.points;
   if (status == MMS_OK) status = mms_team_agree(team, create_local(self, score, max_pairs, error), error);
   if (status != MMS_OK)
@@ -157,6 +164,7 @@ typedef struct walk {
 static void bind(parts_dense *self, const unit *u) {
   mms_dense *dense = &self->dense;
   dense->queries = u->queries;
+  dense->packed = u->packed;
   dense->margins = u->margins;
   dense->tops = u->tops;
   dense->candidates = u->candidates;
@@ -191,9 +199,7 @@ static void screen(parts_dense *self, int64_t count, mms_field_counters *counter
     for (int64_t u = 0; u < count; u++) {
       unit *it = &self->units[u];
       bind(self, it);
-      if (it->group.screened > 0)
-        mms_dense_screen_tile(&self->dense, &it->group, tile.x, tile.stride, tile.half, tile.first, tile.width,
-                              counters);
+      if (it->group.screened > 0) mms_dense_screen_tile(&self->dense, &it->group, &tile, counters);
     }
 }
 

@@ -4,7 +4,6 @@
 #include "field/parts.h"
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
-#include <cblas.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -51,6 +50,7 @@ static mms_status create_local(parts_neighbours *self, int64_t max_pairs, mms_er
   int64_t k = base->k, m = base->list, d = self->view.dim;
   base->room = mms_neighbours_room(k);
   double row_bytes = (double)(base->room * (int64_t)sizeof(mms_scored) + d * (int64_t)sizeof(float) + 16 * k + 5 * m) +
+                     (double)(self->screen.points.blocks * MMS_BFLOAT_BLOCK) * sizeof(uint16_t) +
                      sizeof(mms_scored_list) + sizeof(parts_row);
   self->round = (int64_t)(MMS_PARTS_ROUND_BYTES / row_bytes);
   if (self->round < 1) self->round = 1;
@@ -59,7 +59,8 @@ static mms_status create_local(parts_neighbours *self, int64_t max_pairs, mms_er
     int64_t count;
     size_t size;
   } arrays[] = {{&base->queries, self->round * d, sizeof(float)},
-                {&base->scores, MMS_NEIGHBOURS_ROWS * MMS_NEIGHBOURS_WIDTH, sizeof(float)},
+                {&base->packed, mms_screen_packed(&self->screen.points, self->round), sizeof(uint16_t)},
+                {&base->scores, MMS_NEIGHBOURS_ROWS * MMS_NEIGHBOURS_STRIDE, sizeof(float)},
                 {&base->found, MMS_NEIGHBOURS_WIDTH + 16, sizeof(int32_t)},
                 {&base->scored, self->round * base->room, sizeof(mms_scored)},
                 {&base->lists, self->round, sizeof(mms_scored_list)},
@@ -79,7 +80,7 @@ static mms_status create_local(parts_neighbours *self, int64_t max_pairs, mms_er
 }
 
 static mms_status parts_create(void **state, const mms_team *team, const mms_training *training,
-                               const mms_score_options *score, int64_t max_pairs, mms_error *error) {
+                               const mms_score_options *score, mms_screen screen, int64_t max_pairs, mms_error *error) {
   *state = NULL;
   void *memory = NULL;
   mms_status status = mms_allocate(&memory, 1, sizeof(parts_neighbours), "the neighbours backend", error);
@@ -91,7 +92,7 @@ static mms_status parts_create(void **state, const mms_team *team, const mms_tra
     status = mms_neighbours_begin(&self->base, &self->view, score, max_pairs, error);
   }
   status = mms_team_agree(team, status, error);
-  if (status == MMS_OK) status = mms_screen_parts_create(&self->screen, team, training, error);
+  if (status == MMS_OK) status = mms_screen_parts_create(&self->screen, team, training, screen, error);
   if (status == MMS_OK) {
     self->base->points = self->screen.points;
     status = mms_team_agree(team, create_local(self, max_pairs, error), error);
@@ -124,12 +125,14 @@ static void scan(parts_neighbours *self, int64_t count, mms_field_counters *coun
     for (int64_t first = 0; first < count; first += MMS_NEIGHBOURS_ROWS) {
       int64_t rows = count - first < MMS_NEIGHBOURS_ROWS ? count - first : MMS_NEIGHBOURS_ROWS;
       double start = mms_clock_seconds();
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)tile.width, (int)d, 1.0F,
-                  base->queries + first * d, (int)d, tile.x, (int)tile.stride, 0.0F, base->scores, (int)tile.width);
+      mms_screen_multiply(&base->points, base->kernels, base->queries + first * d,
+                          base->packed + mms_screen_packed(&base->points, first), rows, d, &tile, base->scores,
+                          MMS_NEIGHBOURS_STRIDE);
       counters->seconds_product += mms_clock_seconds() - start;
       counters->product_flops += 2.0 * (double)(rows * tile.width * d);
       for (int64_t r = 0; r < rows; r++)
-        mms_neighbours_take(base, first + r, base->scores + r * tile.width, tile.half, tile.first, tile.width);
+        mms_neighbours_take(base, first + r, base->scores + r * MMS_NEIGHBOURS_STRIDE, tile.half, tile.first,
+                            tile.width);
     }
 }
 

@@ -1,23 +1,27 @@
 #include "field/screen_points.h"
 
-#include "field/kernels.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
 #include <stdlib.h>
 
-/* Layout of the shared memory: scale and radius; centre [d]; then floats, each part on a cache line. */
+/* Layout of the shared memory: scale, radius and rounding; centre [d]; then floats or packed points, each part on a
+ * cache line. */
 typedef struct layout {
   size_t centre, half, x, bytes;
 } layout;
+
+enum { WIDTHS = 3 };
 
 static size_t line_up(size_t bytes) { return (bytes + MMS_ALIGNMENT - 1) / MMS_ALIGNMENT * MMS_ALIGNMENT; }
 
 static layout make_layout(const mms_screen_points *points, int64_t dim, bool by_column) {
   layout l;
-  l.centre = line_up(2 * sizeof(double));
+  l.centre = line_up(WIDTHS * sizeof(double));
   l.half = l.centre + line_up((size_t)dim * sizeof(double));
   l.x = l.half + line_up((size_t)points->padded * sizeof(float));
   l.bytes = l.x + (size_t)(by_column ? dim : points->padded) * (size_t)points->stride * sizeof(float);
+  if (points->blocks > 0)
+    l.bytes = l.x + (size_t)(points->padded / MMS_KERNEL_PAD * mms_screen_chunk(points)) * sizeof(uint16_t);
   return l;
 }
 
@@ -81,32 +85,68 @@ static void fill(const mms_screen_points *points, const mms_training *training, 
   }
 }
 
+static mms_status fill_packed(mms_screen_points *points, const mms_training *training, float *half, uint16_t *packed,
+                              mms_error *error) {
+  const mms_field_kernel_table *kernels = mms_field_kernels_best();
+  mms_screen_room room;
+  mms_status status = mms_screen_room_create(&room, points, training->dim, error);
+  for (int64_t first = 0; status == MMS_OK && first < points->padded; first += MMS_KERNEL_PAD) {
+    int64_t rest = training->count - first;
+    mms_screen_pack_points(points, kernels, training->points + first * training->dim, training->dim,
+                           rest < MMS_KERNEL_PAD ? rest : MMS_KERNEL_PAD, &room,
+                           packed + first / MMS_KERNEL_PAD * mms_screen_chunk(points), half + first);
+  }
+  mms_screen_room_free(&room);
+  return status;
+}
+
 mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *team, const mms_training *training,
-                                    bool by_column, mms_error *error) {
-  int64_t chunk = MMS_KERNEL_PAD;
+                                    bool by_column, mms_screen screen, mms_error *error) {
+  int64_t chunk = MMS_KERNEL_PAD, dim = training->dim;
   points->padded = (training->count + chunk - 1) / chunk * chunk;
-  points->stride = by_column ? points->padded : (training->dim + 15) / 16 * 16;
-  layout l = make_layout(points, training->dim, by_column);
+  points->stride = by_column ? points->padded : (dim + 15) / 16 * 16;
+  points->blocks = screen == MMS_SCREEN_BFLOAT16 && !by_column ? (dim + MMS_BFLOAT_BLOCK - 1) / MMS_BFLOAT_BLOCK : 0;
+  layout l = make_layout(points, dim, by_column);
   mms_status status = mms_shared_create(&points->memory, team, l.bytes, "the field's copy of the training set", error);
   if (status != MMS_OK) return status;
   char *memory = mms_shared_data(points->memory);
   double *widths = (double *)(void *)memory, *centre = (double *)(void *)(memory + l.centre);
   float *half = (float *)(void *)(memory + l.half), *x = (float *)(void *)(memory + l.x);
+  uint16_t *packed = (uint16_t *)(void *)(memory + l.x);
   points->centre = centre;
   points->half = half;
-  points->x = x;
+  points->x = points->blocks > 0 ? NULL : x;
+  points->packed = points->blocks > 0 ? packed : NULL;
   if (mms_team_rank(team) == 0) {
     mms_screen_points_measure(training, centre, &widths[0], &widths[1]);
     points->scale = widths[0];
-    fill(points, training, by_column, half, x);
+    points->radius = widths[1];
+    points->rounding = 0.0;
+    if (points->blocks > 0)
+      status = fill_packed(points, training, half, packed, error);
+    else
+      fill(points, training, by_column, half, x);
+    widths[2] = points->rounding;
   }
   mms_shared_publish(points->memory);
   points->scale = widths[0];
   points->radius = widths[1];
-  return MMS_OK;
+  points->rounding = widths[2];
+  return mms_team_agree(team, status, error);
 }
 
 void mms_screen_points_free(mms_screen_points *points) { mms_shared_free(&points->memory); }
+
+mms_screen_tile mms_screen_points_tile(const mms_screen_points *points, int64_t first, int64_t width) {
+  mms_screen_tile tile = {.first = first, .width = width, .stride = points->stride, .half = points->half + first};
+  if (points->blocks == 0) {
+    tile.x = points->x + first * points->stride;
+  } else {
+    tile.stride = mms_screen_chunk(points);
+    tile.packed = points->packed + first / MMS_KERNEL_PAD * tile.stride;
+  }
+  return tile;
+}
 
 /* u = 2^-24, γ_k = ku/(1 − ku). Converting x', z', ε, β and |x'|²/2 to float is a relative error u each. A product of d
  * terms in any order, fused or not, is off by at most γ_d Σ|z_k x_k| <= γ_d |z'||x'| (Cauchy-Schwarz; Higham, Accuracy
@@ -117,8 +157,9 @@ void mms_screen_points_free(mms_screen_points *points) { mms_shared_free(&points
  * below the slack as long as |z'| < 2^24, which the caller makes sure of. */
 double mms_screen_points_error(const mms_screen_points *points, int64_t dim, double z_norm, double e_norm,
                                double beta) {
-  double ku = (double)(dim + 8) * 0x1p-24, radius = points->radius;
+  double terms = (double)(points->blocks > 0 ? points->blocks * MMS_BFLOAT_BLOCK : dim) + 8.0;
+  double ku = terms * 0x1p-24, radius = points->radius, larger = points->blocks > 0 ? 1.008 : 1.0;
   if (ku >= 0.5) return INFINITY;
-  return ku / (1.0 - ku) * ((z_norm + e_norm) * radius + radius * radius) +
+  return larger * ku / (1.0 - ku) * ((z_norm + e_norm) * radius + radius * radius) +
          (double)(2 * dim + 8) * (1.0 + beta) * 0x1p-126;
 }

@@ -72,7 +72,8 @@ static void run_noise(int64_t d, int64_t list, int64_t draws, const mms_team *te
   for (int way = 0; way < 2; way++) {
     void *state = NULL;
     score.sharing = way == 0 ? MMS_SHARING_BLOCK : MMS_SHARING_PARTICLE; /* made without, then with the factor */
-    if (mms_neighbours_create(&state, team, &training, &score, ROWS, way == 0 ? draws / 2 : 1 << 20, &error) != MMS_OK)
+    if (mms_neighbours_create(&state, team, &training, &score, MMS_SCREEN_SINGLE, ROWS, way == 0 ? draws / 2 : 1 << 20,
+                              &error) != MMS_OK)
       abort();
     double values[REPEATS], mass;
     for (int repeat = 0; repeat < REPEATS; repeat++) {

@@ -118,8 +118,8 @@ const char *mms_field_reason(const mms_field *field);       /* one line: what wa
 int64_t mms_field_bytes(const mms_field *field);            /* private memory of this rank */
 int64_t mms_field_shared_bytes(const mms_field *field);     /* shared per node */
 
-/* The instruction set the kernels run on here: "avx512", "avx2" or "portable"; chosen once per
- * process from the CPU; MMSOLD_KERNELS=name in the environment forces a lower one. Local. */
+/* The instruction set the kernels run on here: "amx" (AVX-512 with AMX tiles), "avx512", "avx2" or "portable"; chosen
+ * once per process from the CPU; MMSOLD_KERNELS=name in the environment forces a lower one. Local. */
 const char *mms_field_kernels(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* Compiled once per instruction set; MMS_KERNEL_SUFFIX names it and MMS_KERNEL_TABLE is the symbol. */
+#include "field/kernels/bfloat.h"
 #include "field/kernels/cells.h"
 #include "field/kernels/cloud.h"
 #include "field/kernels/screen.h"
@@ -14,6 +15,9 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .subtract = subtract,
     .screen = screen,
     .square = square,
+    .bfloat_fast = BFLOAT_FAST,
+    .bfloat_row = bfloat_row,
+    .bfloat_product = bfloat_product,
     .load_columns = load_columns,
     .load_rows = load_rows,
     .product_columns = product_columns,

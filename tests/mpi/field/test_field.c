@@ -36,6 +36,10 @@ static void same_bits_on_every_rank(void **state) {
   same_bits_with(MMS_BACKEND_DENSE);
   same_bits_with(MMS_BACKEND_TREE);
   same_bits_with(MMS_BACKEND_NEIGHBOURS);
+  setenv("MMSOLD_SCREEN", "bfloat16", 1);
+  same_bits_with(MMS_BACKEND_DENSE);
+  same_bits_with(MMS_BACKEND_NEIGHBOURS);
+  unsetenv("MMSOLD_SCREEN");
 }
 
 /* A field that one rank alone can't make is made by none, and all hear why. */

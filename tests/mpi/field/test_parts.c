@@ -3,6 +3,7 @@
 #include "team_support.h"
 #include "unit/field/field_support.h"
 
+#include "field/choose.h"
 #include "mmsold/ensemble/ensemble.h"
 #include "mmsold/store/arrays.h"
 #include <unistd.h>
@@ -116,6 +117,17 @@ static void expect_same(const mms_training *whole, const mms_training *parts, mm
   free(mean);
 }
 
+/* In both ways to screen, whatever this processor would take. */
+static void expect_same_screened(const mms_training *whole, const mms_training *parts, mms_score_options score,
+                                 mms_queries q, const char *what) {
+  const char *const screens[2] = {"single", "bfloat16"};
+  for (int s = 0; s < 2; s++) {
+    setenv("MMSOLD_SCREEN", screens[s], 1);
+    expect_same(whole, parts, score, q, what);
+    unsetenv("MMSOLD_SCREEN");
+  }
+}
+
 /* Few points of weight, many, and all; fewer points than one tile of the finish and many tiles. */
 static void dense_is_the_same(void **state) {
   (void)state;
@@ -128,7 +140,10 @@ static void dense_is_the_same(void **state) {
       for (int sharing = 0; sharing < 3; sharing += 2) {
         mms_score_options score = {.backend = MMS_BACKEND_DENSE, .sharing = (mms_sharing)sharing};
         mms_queries q = {.bandwidth = widths[w], .smoothing = 0.4, .pairs = 4, .sharing = score.sharing, .step = 3};
-        expect_same(&whole, &parts, score, q, "dense");
+        if (sharing == 0)
+          expect_same_screened(&whole, &parts, score, q, "dense");
+        else
+          expect_same(&whole, &parts, score, q, "dense, shared");
         q.pairs = 0;
         if (sharing == 0) expect_same(&whole, &parts, score, q, "dense, exact");
       }
@@ -159,7 +174,7 @@ static void neighbours_are_the_same(void **state) {
       both_ways(kind == 0 ? CLOUD_NORMAL : CLOUD_DUPLICATED, 1300, dims[i], &whole, &parts);
       mms_score_options score = {.backend = MMS_BACKEND_NEIGHBOURS, .nearest = 20, .remainder = 10};
       mms_queries q = {.bandwidth = 0.3, .smoothing = 0.4, .pairs = 2, .step = 2};
-      expect_same(&whole, &parts, score, q, "neighbours");
+      expect_same_screened(&whole, &parts, score, q, "neighbours");
       q.pairs = 60; /* through the Gram matrix where d > K + L */
       expect_same(&whole, &parts, score, q, "neighbours, many draws");
       score.sharing = q.sharing = MMS_SHARING_BLOCK;
@@ -168,6 +183,34 @@ static void neighbours_are_the_same(void **state) {
       if (i == 1) expect_same(&whole, &parts, score, q, "neighbours, all");
       free_both(&whole, &parts);
     }
+}
+
+/* The choice of a screen counts the same points wherever they lie, and all ranks hear the same. */
+static void screens_are_chosen_alike(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  mms_training whole, parts;
+  both_ways(CLOUD_NORMAL, 2300, 40, &whole, &parts);
+  for (int b = 0; b < 2; b++) {
+    mms_score_options score = {.bandwidth = 0.02, .smoothing = 0.5, .nearest = 20};
+    mms_choice_screen_counts counts[2], first;
+    score.backend = b == 0 ? MMS_BACKEND_DENSE : MMS_BACKEND_NEIGHBOURS;
+    for (int p = 0; p < 2; p++)
+      expect_ok(mms_choice_screen_count(&counts[p], team, p == 0 ? &whole : &parts, &score, 3, &error), &error);
+    assert_memory_equal(&counts[0], &counts[1], sizeof counts[0]);
+    first = counts[0];
+    mms_team_broadcast(team, &first, sizeof first, 0);
+    assert_memory_equal(&first, &counts[0], sizeof first);
+    assert_true(first.brief >= first.single && first.brief > 0.0);
+  }
+  mms_screen screen;
+  char why[96];
+  const mms_score_options score = {.backend = MMS_BACKEND_DENSE, .bandwidth = 0.02};
+  if (mms_team_rank(team) == mms_team_size(team) - 1) setenv("MMSOLD_SCREEN", "bfloat16", 1); /* one rank's is all's */
+  expect_ok(mms_choice_screen(&screen, team, &whole, &score, 0, why, sizeof why, &error), &error);
+  assert_int_equal(screen, MMS_SCREEN_BFLOAT16);
+  unsetenv("MMSOLD_SCREEN");
+  free_both(&whole, &parts);
 }
 
 /* What needs the whole set says so; one rank's bad row is everybody's. */
@@ -204,9 +247,13 @@ int main(int argc, char **argv) {
   if (!team_begin(&argc, &argv)) return 1;
   snprintf(file, sizeof file, "parts-%lld.npy", team_run_number());
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(all_rows_come_by),        cmocka_unit_test(moments_and_starts_are_the_same),
-      cmocka_unit_test(dense_is_the_same),       cmocka_unit_test(many_draws_are_the_same),
-      cmocka_unit_test(neighbours_are_the_same), cmocka_unit_test(refusals),
+      cmocka_unit_test(all_rows_come_by),
+      cmocka_unit_test(moments_and_starts_are_the_same),
+      cmocka_unit_test(dense_is_the_same),
+      cmocka_unit_test(many_draws_are_the_same),
+      cmocka_unit_test(neighbours_are_the_same),
+      cmocka_unit_test(screens_are_chosen_alike),
+      cmocka_unit_test(refusals),
   };
   return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

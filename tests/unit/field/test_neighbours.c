@@ -8,7 +8,9 @@
 #include "field/noise.h"
 #include "mmsold/base/sort.h"
 
-static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
+/* Sets of kernels, each with a screen. */
+static const char *const KERNELS[] = {"portable", "avx512", "avx512", "amx"};
+static const mms_screen SCREENS[] = {MMS_SCREEN_SINGLE, MMS_SCREEN_SINGLE, MMS_SCREEN_BFLOAT16, MMS_SCREEN_BFLOAT16};
 
 static mms_field *make(const mms_training *training, const mms_score_options *score, int64_t rows, int64_t pairs) {
   mms_error error = mms_error_none();
@@ -70,11 +72,11 @@ static void expect_nearest(mms_neighbours *self, const double *points, int64_t r
 }
 
 static void expect_search(const mms_training *training, int64_t k, const double *points, int64_t rows,
-                          const char *what) {
+                          mms_screen screen, const char *what) {
   mms_error error = mms_error_none();
   mms_score_options score = options(k, 0);
   void *state = NULL;
-  expect_ok(mms_neighbours_create(&state, team, training, &score, rows, 0, &error), &error);
+  expect_ok(mms_neighbours_create(&state, team, training, &score, screen, rows, 0, &error), &error);
   expect_nearest(state, points, rows, what);
   mms_backend_neighbours.free(state);
 }
@@ -91,10 +93,11 @@ static void nearest_are_those_of_brute_force(void **state) {
       memcpy(points, training.points + 40 * dims[i], (size_t)dims[i] * sizeof(double)); /* a training point itself */
       for (int64_t k = 0; k < dims[i]; k++) points[dims[i] + k] *= 1e3, points[2 * dims[i] + k] *= 1e9;
       for (size_t k = 0; k < 4; k++)
-        for (size_t set = 0; set < 3; set += 2) {
-          if (mms_field_kernels_named(KERNELS[set]) == NULL) continue;
+        for (size_t set = 0; set < 4; set++) {
+          bool products = dims[i] > MMS_NEIGHBOURS_TREE_DIM;
+          if (mms_field_kernels_named(KERNELS[set]) == NULL || (set > 1 && !products)) continue;
           setenv("MMSOLD_KERNELS", KERNELS[set], 1);
-          expect_search(&training, ks[k], points, 9, KERNELS[set]);
+          expect_search(&training, ks[k], points, 9, SCREENS[set], KERNELS[set]);
           unsetenv("MMSOLD_KERNELS");
         }
       free(points);
@@ -112,9 +115,9 @@ static void ties_go_to_the_smaller_index(void **state) {
       for (int64_t k = 0, digits = i * 7 % 2187; k < d; k++, digits /= 3) grid[i * d + k] = (double)(digits % 3) - 1.0;
     mms_training training = {.count = 2187, .dim = d, .points = grid};
     const int64_t ks[] = {1, 2, 9, 33, 400};
-    for (size_t k = 0; k < 5; k++) expect_search(&training, ks[k], z, 1, "grid");
+    for (size_t k = 0; k < 5; k++) expect_search(&training, ks[k], z, 1, (mms_screen)(k % 2), "grid");
     for (int64_t i = 0; i < 2187 * d; i++) grid[i] = 0.5;
-    for (size_t k = 0; k < 5; k++) expect_search(&training, ks[k], z, 1, "one place");
+    for (size_t k = 0; k < 5; k++) expect_search(&training, ks[k], z, 1, (mms_screen)(k % 2), "one place");
     free(grid);
   }
 }
@@ -135,7 +138,7 @@ static void the_bound_is_needed(void **state) {
   training.points = points;
   mms_score_options score = options(51, 0);
   void *memory = NULL;
-  expect_ok(mms_neighbours_create(&memory, team, &training, &score, 1, 0, &error), &error);
+  expect_ok(mms_neighbours_create(&memory, team, &training, &score, MMS_SCREEN_SINGLE, 1, 0, &error), &error);
   mms_neighbours *self = memory;
   expect_nearest(self, z, 1, "close distances");
   int64_t right[51], wrong = 0;
@@ -164,7 +167,7 @@ static void others_are_uniform(void **state) {
   mms_training training = cloud_make(CLOUD_NORMAL, N, 2);
   mms_score_options score = options(K, L);
   void *memory = NULL;
-  expect_ok(mms_neighbours_create(&memory, team, &training, &score, 1, 0, &error), &error);
+  expect_ok(mms_neighbours_create(&memory, team, &training, &score, MMS_SCREEN_SINGLE, 1, 0, &error), &error);
   mms_neighbours *self = memory;
   double z[2] = {0.1, 0.2}, mean[2], mass, single = 0.0, pairs = 0.0;
   int64_t nearest[K], seen[N] = {0}, together[N][N] = {{0}};

@@ -1,0 +1,177 @@
+/* bfloat16 kernels: floats rounded to eight bits, and the products of such numbers, through AMX tiles where this file
+ * is compiled for them, and otherwise written out in the same order, which gives the same bits. */
+#ifndef FIELD_KERNELS_BFLOAT_H
+#define FIELD_KERNELS_BFLOAT_H
+
+#include "field/kernels.h"
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__AMX_BF16__)
+#include <immintrin.h>
+#endif
+
+enum {
+  BFLOAT_LANES = 16,
+  BFLOAT_TILE = MMS_BFLOAT_ROWS * MMS_BFLOAT_BLOCK, /* numbers of a tile, of queries or points */
+  BFLOAT_STRIP = 2 * BFLOAT_TILE                    /* of two tiles of points */
+};
+
+/* Sixteen floats to the nearest bfloat16, ties to even; what would be subnormal is zero, as AMX takes it. q − q̂ is
+ * exact in single precision: it has at most 16 bits. */
+static inline void bfloat_round(const float *q, uint16_t *out, float *away, float *size) {
+  for (int l = 0; l < BFLOAT_LANES; l++) {
+    uint32_t bits;
+    float rounded;
+    memcpy(&bits, q + l, sizeof bits);
+    bits = (bits + 0x7fffU + (bits >> 16 & 1U)) & 0xffff0000U;
+    bits = (bits & 0x7f800000U) == 0 ? 0 : bits;
+    memcpy(&rounded, &bits, sizeof rounded);
+    out[l] = (uint16_t)(bits >> 16);
+    away[l] += (q[l] - rounded) * (q[l] - rounded);
+    size[l] += rounded * rounded;
+  }
+}
+
+/* A sum of squares over d numbers in sixteen lanes is off by less than (d/16 + 18) u of itself, u = 2^-24, and its root
+ * by half of that; what underflowed is less than d 2^-126. */
+static inline double bfloat_norm(const float *lanes, int64_t dim) {
+  double sum = 0.0;
+  for (int l = 0; l < BFLOAT_LANES; l++) sum += (double)lanes[l];
+  return (sqrt(sum) + sqrt((double)dim) * 0x1p-63) * (1.0 + (double)(dim + 32) * 0x1p-24);
+}
+
+static void bfloat_row(const float *q, int64_t dim, uint16_t *out, double *norms) {
+  float away[BFLOAT_LANES] = {0}, size[BFLOAT_LANES] = {0}, rest[MMS_BFLOAT_BLOCK] = {0};
+  for (int64_t k = 0; k < dim; k += MMS_BFLOAT_BLOCK, out += BFLOAT_TILE) {
+    const float *from = q + k;
+    if (dim - k < MMS_BFLOAT_BLOCK) {
+      memcpy(rest, from, (size_t)(dim - k) * sizeof *rest);
+      from = rest;
+    }
+    bfloat_round(from, out, away, size);
+    bfloat_round(from + BFLOAT_LANES, out + BFLOAT_LANES, away, size);
+  }
+  norms[0] = bfloat_norm(away, dim);
+  norms[1] = bfloat_norm(size, dim);
+}
+
+#if defined(__AMX_BF16__)
+
+enum { BFLOAT_FAST = 1 };
+
+/* What LDTILECFG reads: eight tiles of sixteen rows of 64 bytes. */
+typedef struct bfloat_tiles {
+  uint8_t palette, start, reserved[14];
+  uint16_t bytes[16];
+  uint8_t rows[16];
+} bfloat_tiles;
+
+static const bfloat_tiles BFLOAT_TILES = {
+    .palette = 1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+
+/* 32 queries against 32 points: tiles 0 to 3 are sums, 4 and 5 queries, 6 and 7 points. */
+static inline void bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride) {
+  const uint16_t *below = a + blocks * BFLOAT_TILE;
+  const int64_t line = stride * (int64_t)sizeof(float);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t k = 0; k < blocks; k++) {
+    _tile_loadd(4, a + k * BFLOAT_TILE, 64);
+    _tile_loadd(6, b + k * BFLOAT_STRIP, 64);
+    _tile_loadd(7, b + k * BFLOAT_STRIP + BFLOAT_TILE, 64);
+    _tile_loadd(5, below + k * BFLOAT_TILE, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, out, line);
+  _tile_stored(1, out + 16, line);
+  _tile_stored(2, out + 16 * stride, line);
+  _tile_stored(3, out + 16 * stride + 16, line);
+}
+
+/* 16 queries. */
+static inline void bfloat_one(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride) {
+  const int64_t line = stride * (int64_t)sizeof(float);
+  _tile_zero(0);
+  _tile_zero(1);
+  for (int64_t k = 0; k < blocks; k++) {
+    _tile_loadd(4, a + k * BFLOAT_TILE, 64);
+    _tile_loadd(6, b + k * BFLOAT_STRIP, 64);
+    _tile_loadd(7, b + k * BFLOAT_STRIP + BFLOAT_TILE, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+  }
+  _tile_stored(0, out, line);
+  _tile_stored(1, out + 16, line);
+}
+
+static void bfloat_begin(void) { _tile_loadconfig(&BFLOAT_TILES); }
+static void bfloat_end(void) { _tile_release(); } /* so that a change of context need not save them */
+
+#else
+
+enum { BFLOAT_FAST = 0 };
+
+static inline float bfloat_value(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* As TDPBF16PS (Intel's instruction set reference): in each block of 32 the even and the odd products are summed apart,
+ * then together, then onto the sum so far. A product of two eight-bit numbers is exact in single precision, so that a
+ * fused product is a plain one. */
+static inline void bfloat_line(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out) {
+  float sum[BFLOAT_LANES] = {0};
+  for (int64_t k = 0; k < blocks; k++) {
+    const uint16_t *ak = a + k * BFLOAT_TILE, *bk = b + k * BFLOAT_STRIP;
+    float even[BFLOAT_LANES] = {0}, odd[BFLOAT_LANES] = {0};
+    for (int p = 0; p < MMS_BFLOAT_BLOCK / 2; p++) {
+      const float first = bfloat_value(ak[2 * p]), second = bfloat_value(ak[2 * p + 1]);
+      for (int l = 0; l < BFLOAT_LANES; l++) {
+        even[l] += first * bfloat_value(bk[(p * BFLOAT_LANES + l) * 2]);
+        odd[l] += second * bfloat_value(bk[(p * BFLOAT_LANES + l) * 2 + 1]);
+      }
+    }
+    for (int l = 0; l < BFLOAT_LANES; l++) sum[l] += even[l] + odd[l];
+  }
+  memcpy(out, sum, sizeof sum);
+}
+
+static inline void bfloat_one(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride) {
+  for (int64_t r = 0; r < MMS_BFLOAT_ROWS; r++)
+    for (int64_t t = 0; t < 2; t++)
+      bfloat_line(a + r * MMS_BFLOAT_BLOCK, blocks, b + t * BFLOAT_TILE, out + r * stride + t * BFLOAT_LANES);
+}
+
+static inline void bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride) {
+  bfloat_one(a, blocks, b, out, stride);
+  bfloat_one(a + blocks * BFLOAT_TILE, blocks, b, out + MMS_BFLOAT_ROWS * stride, stride);
+}
+
+static void bfloat_begin(void) {}
+static void bfloat_end(void) {}
+
+#endif
+
+/* 32 points at a time stay in the first cache for all queries. */
+static void bfloat_product(const uint16_t *a, int64_t lines, int64_t blocks, const uint16_t *b, int64_t chunk,
+                           int64_t width, float *scores, int64_t stride) {
+  bfloat_begin();
+  for (int64_t first = 0; first < width; first += 32) {
+    const uint16_t *strip = b + first / MMS_KERNEL_PAD * chunk + first % MMS_KERNEL_PAD / 32 * blocks * BFLOAT_STRIP;
+    int64_t r = 0;
+    for (; r + MMS_BFLOAT_ROWS < lines; r += 2 * MMS_BFLOAT_ROWS)
+      bfloat_two(a + r * blocks * MMS_BFLOAT_BLOCK, blocks, strip, scores + r * stride + first, stride);
+    if (r < lines) bfloat_one(a + r * blocks * MMS_BFLOAT_BLOCK, blocks, strip, scores + r * stride + first, stride);
+  }
+  bfloat_end();
+}
+
+#endif
