@@ -1,5 +1,6 @@
-/* Over a partitioned training set all blocks of a rank ask the field in one call, in which the set comes by. Each
- * block's work is done twice: up to its question, and then from the answer on. */
+/* All blocks of a rank ask the field in one call: over a partitioned training set, which comes by in it, and where rows
+ * are better answered in an order of their own. Each block's work is done twice: up to its question, and then from the
+ * answer on. */
 #include "dynamics/method.h"
 
 #include "mmsold/base/memory.h"
@@ -9,6 +10,7 @@
 mms_status mms_method_ask_create(mms_dynamics *dynamics, mms_error *error) {
   const mms_blocks *blocks = &dynamics->ensemble.blocks;
   mms_asked *asked = &dynamics->asked;
+  asked->together = true;
   int64_t local = blocks->end - blocks->first, entries = blocks->n_local * dynamics->target.dim;
   void *memory[2] = {NULL, NULL};
   mms_status status = mms_allocate(&memory[0], local, sizeof(mms_queries), "the blocks' questions", error);

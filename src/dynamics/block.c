@@ -53,7 +53,7 @@ mms_status mms_method_means(mms_dynamics *dynamics, int64_t step, int64_t b, con
                          .block = b};
   mms_status status = MMS_OK;
   if (dynamics->asked.asking) return mms_method_note(dynamics, b, &queries);
-  if (mms_field_collective(dynamics->field))
+  if (dynamics->asked.together)
     mms_method_answer(dynamics, b);
   else
     status = mms_field_softmax_mean(dynamics->field, &queries, dynamics->mean, dynamics->log_mass, error);

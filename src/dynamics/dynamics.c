@@ -171,7 +171,7 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
                                   self->pairs, error);
   if (status == MMS_OK && lists_pay(self))
     status = mms_field_prepare(self->field, score->bandwidth, score->smoothing, error);
-  if (status == MMS_OK && mms_field_collective(self->field)) status = mms_method_ask_create(self, error);
+  if (status == MMS_OK && method->parts && mms_field_together(self->field)) status = mms_method_ask_create(self, error);
   if (status == MMS_OK && method->settle != NULL) status = method->settle(self, error);
   return status;
 }
@@ -249,7 +249,7 @@ int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {
                     + blocks->size * (3 * d + 1)         /* a block's tiles */
                     + 2 * (blocks->end - blocks->first); /* the blocks' sums */
   if (dynamics->mapped != NULL) doubles += blocks->n_local * d;
-  if (mms_field_collective(dynamics->field)) doubles += blocks->n_local * (2 * d + 1); /* all questions at once */
+  if (dynamics->asked.together) doubles += blocks->n_local * (2 * d + 1); /* all questions at once */
   int64_t bytes =
       doubles * (int64_t)sizeof(double) + mms_target_bytes(&dynamics->target) + mms_field_bytes(dynamics->field);
   bytes +=

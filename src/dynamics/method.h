@@ -5,9 +5,9 @@
 
 #include "mmsold/dynamics/dynamics.h"
 
-/* Over a partitioned training set the field is asked once a step for all local blocks: what they ask, and the answers.
- */
+/* Where mms_field_together, the field is asked once a step for all local blocks: what they ask, and the answers. */
 typedef struct mms_asked {
+  bool together;        /* the field is asked so */
   bool asking;          /* questions are being noted */
   mms_queries *queries; /* [local blocks] */
   int64_t count, rows;
@@ -40,7 +40,7 @@ struct mms_dynamics {
   double *z, *mean, *xi;            /* [block size][d] */
   double *log_mass;                 /* [block size] */
   double *mapped;                   /* [n_local][d]: of a spread target with eigenvectors, else NULL */
-  mms_asked asked;                  /* empty unless mms_field_collective */
+  mms_asked asked;                  /* empty unless mms_field_together */
   int64_t bad_block;                /* the first local block that was refused in this step, or −1 */
   int64_t bad_blocks;               /* local blocks refused before the moments were formed */
   bool observing;                   /* this step is observed: the two below are wanted of each block */
@@ -54,7 +54,7 @@ typedef struct mms_method_table {
   bool constrained; /* moves on the moment manifold */
   bool velocities;  /* has velocities: their squares are reported */
   bool flow;        /* asks at another bandwidth every step */
-  bool parts;       /* works over a partitioned training set */
+  bool parts;       /* a block may be begun twice, as asking for all at once does: works over a partitioned set */
   unsigned schemes; /* bit s: takes mms_scheme s; 0: has no schemes */
   mms_factor (*factor)(const mms_sampler_options *sampler);
   /* Its own memory, and step_size, step_bound, always_stable. Local, once all but the field stands. */
@@ -117,7 +117,7 @@ void mms_method_positions(mms_dynamics *dynamics, int64_t b);
  * becomes of a rank's blocks; a failure is only this rank's. */
 mms_status mms_method_together(mms_dynamics *dynamics, int64_t step, mms_error *error);
 
-/* Ask the field for all local blocks at once. Collective; agreed. */
+/* Ask the field for all local blocks at once. Where mms_field_collective Collective and agreed, Local otherwise. */
 mms_status mms_method_ask(mms_dynamics *dynamics, int64_t step, mms_error *error);
 mms_status mms_method_note(mms_dynamics *dynamics, int64_t b, const mms_queries *queries); /* a question of block b */
 void mms_method_answer(mms_dynamics *dynamics, int64_t b);                  /* into dynamics->mean and log_mass */

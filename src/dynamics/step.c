@@ -86,7 +86,7 @@ static void fill_report(const mms_dynamics *dynamics, mms_step_report *report) {
 /* W of each local block, on its own. A failure is only this rank's. */
 static mms_status each_block(mms_dynamics *dynamics, int64_t step, mms_error *error) {
   const mms_blocks *blocks = &dynamics->ensemble.blocks;
-  mms_status mine = mms_field_collective(dynamics->field) ? mms_method_ask(dynamics, step, error) : MMS_OK;
+  mms_status mine = dynamics->asked.together ? mms_method_ask(dynamics, step, error) : MMS_OK;
   for (int64_t b = blocks->first; b < blocks->end && mine == MMS_OK; b++) {
     dynamics->potential[b - blocks->first] = dynamics->speed[b - blocks->first] = 0.0;
     dynamics->pull_square = dynamics->noise_square = 0.0;

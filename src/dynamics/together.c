@@ -16,7 +16,8 @@ void mms_method_positions(mms_dynamics *dynamics, int64_t b) {
 /* Over a partitioned set all ranks take part in both questions, whatever became of the first. */
 static mms_status ask(mms_dynamics *dynamics, int64_t step, mms_error *error) {
   mms_error asked = mms_error_none();
-  mms_status seen = dynamics->observing ? mms_observe_together(dynamics, error) : MMS_OK;
+  bool collective = mms_field_collective(dynamics->field);
+  mms_status seen = dynamics->observing && collective ? mms_observe_together(dynamics, error) : MMS_OK;
   mms_status status = mms_method_ask(dynamics, step, &asked);
   if (seen != MMS_OK) return seen;
   if (status != MMS_OK && error != NULL) *error = asked;
@@ -27,7 +28,7 @@ static mms_status ask(mms_dynamics *dynamics, int64_t step, mms_error *error) {
 static mms_status front(mms_dynamics *dynamics, int64_t step, mms_error *error) {
   const mms_blocks *blocks = &dynamics->ensemble.blocks;
   mms_status mine = MMS_OK;
-  if (mms_field_collective(dynamics->field)) mine = ask(dynamics, step, error);
+  if (dynamics->asked.together) mine = ask(dynamics, step, error);
   for (int64_t b = blocks->first; b < blocks->end && mine == MMS_OK; b++) {
     dynamics->potential[b - blocks->first] = dynamics->speed[b - blocks->first] = 0.0;
     if (!mms_method_block_is_sound(dynamics, b)) continue;

@@ -21,6 +21,7 @@ struct mms_field {
   const mms_parts_table *parts; /* over a partitioned set: this and not the backend's own functions */
   void *state;
   int64_t max_rows, max_pairs, reserved_rows;
+  bool apart;           /* draws that several particles share: batches stay what they are */
   mms_queries *batches; /* [reserved_rows] */
   double *log_mass;     /* [max_rows]: where the caller does not want it, it still tells whether all went well */
   mms_field_counters counters;
@@ -201,6 +202,7 @@ mms_status mms_field_create_for(mms_field **field, const mms_team *team, const m
   if (status == MMS_OK) {
     self->training = training;
     self->team = team;
+    self->apart = max_pairs > 0 && score->sharing != MMS_SHARING_PARTICLE;
     self->max_rows = max_rows;
     self->max_pairs = max_pairs;
     if (training->partitioned) {
@@ -233,49 +235,13 @@ void mms_field_free(mms_field **field) {
   *field = NULL;
 }
 
-static mms_status check_queries(const mms_field *self, const mms_queries *q, mms_error *error) {
-  if (q->count < 0 || q->count > self->max_rows || q->pairs < 0 || q->pairs > self->max_pairs)
-    return mms_fail(error, MMS_ERR_INTERNAL,
-                    "a batch of %lld rows and %lld pairs was given to a field made for at most %lld and %lld",
-                    (long long)q->count, (long long)q->pairs, (long long)self->max_rows, (long long)self->max_pairs);
-  double inverse = 1.0 / (q->bandwidth * q->bandwidth);
-  if (!(q->bandwidth > 0.0) || !isnormal(inverse))
-    return mms_fail(error, MMS_ERR_INPUT, "bandwidth = %g: it must be positive and its inverse square a finite number",
-                    q->bandwidth);
-  if (!(q->smoothing >= 0.0) || isinf(q->smoothing))
-    return mms_fail(error, MMS_ERR_INPUT, "smoothing = %g: it must be finite and not negative", q->smoothing);
-  int64_t d = self->training->dim;
-  for (int64_t i = 0; i < q->count * d; i++)
-    if (!isfinite(q->points[i]))
-      return mms_fail(error, MMS_ERR_NUMERIC, "coordinate %lld of particle %lld (row %lld of its batch) is %g",
-                      (long long)(i % d), (long long)(q->first_particle + i / d), (long long)(i / d), q->points[i]);
-  return MMS_OK;
-}
-
-/* Widths as the backends want them. */
-static mms_queries normal_queries(const mms_queries *queries) {
-  mms_queries q = *queries;
-  if (q.smoothing == 0.0) q.pairs = 0; /* all draws would be the same */
-  if (q.pairs == 0) q.smoothing = 0.0;
-  return q;
-}
-
-static mms_status check_masses(const mms_queries *q, const double *masses, mms_error *error) {
-  for (int64_t row = 0; row < q->count; row++)
-    if (!isfinite(masses[row]))
-      return mms_fail(error, MMS_ERR_NUMERIC,
-                      "particle %lld (row %lld of its batch) is too far from the training set: its log-mass is %g",
-                      (long long)(q->first_particle + row), (long long)row, masses[row]);
-  return MMS_OK;
-}
-
 /* Over a partitioned set. Collective; agreed. */
 static mms_status evaluate_parts(mms_field *self, const mms_queries *batches, int64_t count, mms_pull pull, double *out,
                                  double *log_mass, mms_error *error) {
   mms_status status = MMS_OK;
   int64_t rows = 0;
   for (int64_t b = 0; b < count && status == MMS_OK; b++) {
-    status = check_queries(self, &batches[b], error);
+    status = mms_queries_check(&batches[b], self->max_rows, self->max_pairs, self->training->dim, error);
     rows += batches[b].count;
   }
   if (status == MMS_OK && (rows > self->reserved_rows || count > self->reserved_rows))
@@ -284,11 +250,11 @@ static mms_status evaluate_parts(mms_field *self, const mms_queries *batches, in
   status = mms_team_agree(self->team, status, error);
   if (status != MMS_OK) return status;
   double start = mms_clock_seconds(), *masses = log_mass != NULL ? log_mass : self->log_mass;
-  for (int64_t b = 0; b < count; b++) self->batches[b] = normal_queries(&batches[b]);
+  for (int64_t b = 0; b < count; b++) self->batches[b] = mms_queries_normal(&batches[b]);
   self->parts->evaluate(self->state, self->batches, count, pull, out, masses, &self->counters);
   self->counters.seconds += mms_clock_seconds() - start;
   for (int64_t b = 0; b < count && status == MMS_OK; b++) {
-    status = check_masses(&batches[b], masses, error);
+    status = mms_queries_check_masses(&batches[b], masses, error);
     masses += batches[b].count;
   }
   return mms_team_agree(self->team, status, error);
@@ -297,14 +263,14 @@ static mms_status evaluate_parts(mms_field *self, const mms_queries *batches, in
 static mms_status evaluate(mms_field *self, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
                            mms_error *error) {
   if (self->parts != NULL) return evaluate_parts(self, queries, 1, pull, out, log_mass, error);
-  mms_status status = check_queries(self, queries, error);
+  mms_status status = mms_queries_check(queries, self->max_rows, self->max_pairs, self->training->dim, error);
   if (status != MMS_OK) return status;
   double start = mms_clock_seconds();
-  mms_queries q = normal_queries(queries);
+  mms_queries q = mms_queries_normal(queries);
   double *masses = log_mass != NULL ? log_mass : self->log_mass;
   self->backend->evaluate(self->state, &q, pull, out, masses, &self->counters);
   self->counters.seconds += mms_clock_seconds() - start;
-  return check_masses(&q, masses, error);
+  return mms_queries_check_masses(&q, masses, error);
 }
 
 mms_status mms_field_softmax_mean(mms_field *field, const mms_queries *queries, double *mean, double *log_mass,
@@ -312,10 +278,30 @@ mms_status mms_field_softmax_mean(mms_field *field, const mms_queries *queries, 
   return evaluate(field, queries, MMS_PULL_MEAN, mean, log_mass, error);
 }
 
+/* All batches as one, if they are and the backend takes them so: false where they are still to be answered. */
+static bool evaluate_together(mms_field *self, const mms_queries *batches, int64_t count, mms_pull pull, double *out,
+                              double *log_mass, mms_status *status, mms_error *error) {
+  mms_queries all;
+  if (self->backend->evaluate_all == NULL || !mms_queries_join(batches, count, self->training->dim, &all)) return false;
+  if (all.count > self->reserved_rows) return false;
+  *status = MMS_OK;
+  for (int64_t b = 0; b < count && *status == MMS_OK; b++)
+    *status = mms_queries_check(&batches[b], self->max_rows, self->max_pairs, self->training->dim, error);
+  if (*status != MMS_OK) return true;
+  double start = mms_clock_seconds(), *masses = log_mass != NULL ? log_mass : self->log_mass;
+  all = mms_queries_normal(&all);
+  if (!self->backend->evaluate_all(self->state, &all, pull, out, masses, &self->counters)) return false;
+  self->counters.seconds += mms_clock_seconds() - start;
+  for (int64_t b = 0; b < count && *status == MMS_OK; masses += batches[b++].count)
+    *status = mms_queries_check_masses(&batches[b], masses, error);
+  return true;
+}
+
 static mms_status evaluate_batches(mms_field *self, const mms_queries *batches, int64_t count, mms_pull pull,
                                    double *out, double *log_mass, mms_error *error) {
   if (self->parts != NULL) return evaluate_parts(self, batches, count, pull, out, log_mass, error);
   mms_status status = MMS_OK;
+  if (evaluate_together(self, batches, count, pull, out, log_mass, &status, error)) return status;
   for (int64_t b = 0, row = 0; b < count && status == MMS_OK; row += batches[b++].count)
     status = evaluate(self, &batches[b], pull, out + row * self->training->dim,
                       log_mass != NULL ? log_mass + row : NULL, error);
@@ -339,8 +325,13 @@ mms_status mms_field_prepare(mms_field *field, double bandwidth, double smoothin
 
 bool mms_field_collective(const mms_field *field) { return field->parts != NULL; }
 
+bool mms_field_together(const mms_field *field) {
+  if (field->parts != NULL) return true;
+  return field->backend->together != NULL && !field->apart && field->backend->together(field->state);
+}
+
 mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error) {
-  if (field->parts == NULL) return MMS_OK;
+  if (!mms_field_together(field)) return MMS_OK;
   mms_status status = MMS_OK;
   if (rows < field->max_rows) rows = field->max_rows;
   if (rows > field->reserved_rows) {
@@ -349,9 +340,11 @@ mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error) {
     field->batches = NULL;
     void *memory = NULL;
     status = mms_allocate_doubles(&field->log_mass, rows, "the log-masses of all batches", error);
-    if (status == MMS_OK) status = mms_allocate(&memory, rows, sizeof(mms_queries), "batches of queries", error);
+    if (status == MMS_OK && field->parts != NULL)
+      status = mms_allocate(&memory, rows, sizeof(mms_queries), "batches of queries", error);
     field->batches = memory;
-    if (status == MMS_OK) status = field->parts->reserve(field->state, rows, error);
+    if (status == MMS_OK)
+      status = (field->parts != NULL ? field->parts->reserve : field->backend->reserve)(field->state, rows, error);
     field->reserved_rows = status == MMS_OK ? rows : 0;
   }
   return mms_team_agree(field->team, status, error);
@@ -389,7 +382,8 @@ const char *mms_field_reason(const mms_field *field) { return field->reason; }
 int64_t mms_field_bytes(const mms_field *field) {
   if (field->parts != NULL)
     return field->parts->bytes(field->state) + field->reserved_rows * (int64_t)(sizeof(double) + sizeof(mms_queries));
-  return field->backend->bytes(field->state) + field->max_rows * (int64_t)sizeof(double);
+  const int64_t rows = field->reserved_rows > field->max_rows ? field->reserved_rows : field->max_rows;
+  return field->backend->bytes(field->state) + rows * (int64_t)sizeof(double);
 }
 
 int64_t mms_field_shared_bytes(const mms_field *field) {

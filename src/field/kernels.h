@@ -140,10 +140,10 @@ typedef struct mms_field_kernel_table {
 
   /* The child of a node whose box is nearest to q. */
   int64_t (*tree_nearest_box)(const float *node, int64_t dim, const double *q);
-  /* The children (numbers first .. first + 15) with |q − box|² <= reach2 into ids and squares, which have room for 16.
-   * Returns how many. */
-  int64_t (*tree_boxes_within)(const float *node, int64_t dim, const double *q, double reach2, int32_t first,
-                               int32_t *ids, double *squares);
+  /* The children (numbers first .. first + 15) whose boxes are within (reach2)^{1/2} of the box low .. high, which is a
+   * point where the two are one, into ids and squares, which have room for 16. Returns how many. */
+  int64_t (*tree_boxes_within)(const float *node, int64_t dim, const double *low, const double *high, double reach2,
+                               int32_t first, int32_t *ids, double *squares);
   /* The point of a leaf nearest to z; and of each draw the least |q − x|² over the leaf: least [groups][8]. */
   int64_t (*tree_seed)(const double *leaf, int64_t dim, const double *z, const double *shifts, int64_t groups,
                        double *least);

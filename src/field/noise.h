@@ -12,8 +12,9 @@ mms_random_key mms_noise_key(const mms_queries *queries, int64_t row, mms_stream
  * j·dim + k of the key (seed, smoothing, step or 0, particle | block | 0). Local; no allocation. */
 void mms_noise_draw(const mms_queries *queries, int64_t row, int64_t first, int64_t pairs, int64_t dim, float *out);
 
-/* The same of all pairs of `count` rows from row `from` on, made together, where each particle has its own: out
+/* The same of all pairs of `count` rows, at most MMS_NOISE_ROWS, made together, where each particle has its own: out
  * [count][pairs][dim]. */
-void mms_noise_draw_rows(const mms_queries *queries, int64_t from, int64_t count, int64_t dim, float *out);
+enum { MMS_NOISE_ROWS = 16 };
+void mms_noise_draw_rows(const mms_queries *queries, const int64_t *rows, int64_t count, int64_t dim, float *out);
 
 #endif

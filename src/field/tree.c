@@ -12,10 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A particle whose draws reach so far apart that one ball about it holds this many times the points of a draw's own
- * ball (by volume) and more than a list takes is searched draw by draw. */
-static const double APART_FROM = 2.0;
-
 static int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static void tree_free(void *state) {
@@ -23,9 +19,11 @@ static void tree_free(void *state) {
   if (self == NULL) return;
   mms_tree_cloud_free(&self->cloud);
   mms_tree_cells_free(&self->cells);
+  mms_tree_order_free(&self->order);
   mms_tree_index_free(&self->index);
-  void *arrays[] = {self->list.u,  self->list.c, self->shifts, self->noise, self->rows,      self->wide[0],
-                    self->wide[1], self->states, self->least,  self->apart, self->log_shares};
+  void *arrays[] = {self->list.u,  self->list.c,  self->shifts,    self->noise,      self->rows,
+                    self->wide[0], self->wide[1], self->hood,      self->hood_boxes, self->states,
+                    self->least,   self->apart,   self->log_shares};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   free(self);
 }
@@ -48,6 +46,8 @@ static mms_status allocate(mms_tree *self, mms_error *error) {
                 {(void **)&self->shifts, MMS_TREE_GROUP * groups * (d + 1) * lanes, sizeof(double)},
                 {(void **)&self->noise, MMS_TREE_GROUP * round * d, sizeof(float)},
                 {(void **)&self->rows, 2 * MMS_TREE_GROUP, sizeof(mms_tree_row)},
+                {(void **)&self->hood, MMS_TREE_HOOD, sizeof(int32_t)},
+                {(void **)&self->hood_boxes, MMS_TREE_HOOD * 2 * d, sizeof(float)},
                 {(void **)&self->wide[0], leaves, sizeof(int32_t)},
                 {(void **)&self->wide[1], leaves, sizeof(int32_t)},
                 {(void **)&self->states, groups * (3 + d) * lanes, sizeof(double)},
@@ -100,197 +100,18 @@ static mms_status tree_create(void **state, const mms_team *team, const mms_trai
   return status;
 }
 
-/* Where the sums of a row go, and what they are taken about. */
-typedef struct totals {
-  double *sum; /* Σ over draws of share·(mean − base): [dim] */
-  double log_mass;
-  const double *base;
-  double to_base[MMS_TREE_DIM_MOST]; /* base − z */
-} totals;
-
-/* A row's leaves, and those that will be wanted next: asked for while these are looked through. */
-typedef struct leaves {
-  const int32_t *list, *ahead;
-  int64_t count, ahead_count;
-} leaves;
-
-/* Points of leaves *next .. from->count − 1 into the list, until it is full or *next == from->count. Returns how many;
- * their number rounded up to the vectors in *width. */
-static int64_t fill(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, const leaves *from,
-                    const double *base, int64_t *next, int64_t *width) {
-  int64_t dim = self->index.dim, points = 0;
-  const double *shift = row->apart ? row->shifts : NULL;
-  for (; *next < from->count && points <= MMS_TREE_LIST - MMS_TREE_LEAF; ++*next) {
-    if (*next < from->ahead_count) mms_tree_fetch(&self->index, 0, from->ahead[*next]);
-    points = self->kernels->tree_collect(mms_tree_leaf(&self->index, from->list[*next]), dim, row->z, base, shift,
-                                         row->reach2, draws->scale, &self->list, points);
-  }
-  *width = (points + MMS_KERNEL_PAD_F64 - 1) / MMS_KERNEL_PAD_F64 * MMS_KERNEL_PAD_F64;
-  self->kernels->tree_close(&self->list, dim, points, *width);
-  return points;
+static void one_row(mms_tree *self, const mms_queries *q, int64_t row, mms_pull pull, double *out, double *log_mass,
+                    mms_field_counters *counters) {
+  const mms_tree_group group = {.count = 1, .at = {row}};
+  mms_tree_rows(self, q, &group, pull, out, log_mass, counters);
 }
 
-/* What the kernels need to know of group g. */
-typedef struct group {
-  const double *shift;
-  double *state;
-  int64_t draws;
-  int per;
-} group;
-
-static group group_of(const mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, int64_t g) {
-  int64_t dim = self->index.dim, rest = draws->count - g * MMS_TREE_LANES;
-  group out = {.shift = row->shifts + g * (dim + 1) * MMS_TREE_LANES,
-               .state = self->states + g * (3 + dim) * MMS_TREE_LANES,
-               .draws = least_of(rest, MMS_TREE_LANES)};
-  out.per = (int)(MMS_TREE_LANES / mms_tree_lanes(rest));
-  return out;
-}
-
-static bool begin(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, const totals *out) {
-  bool good = true;
-  for (int64_t g = 0; g < draws->groups; g++) {
-    group now = group_of(self, row, draws, g);
-    good &= self->kernels->tree_begin(self->index.dim, now.shift, row->least + g * MMS_TREE_LANES, out->to_base,
-                                      draws->scale, now.state);
-  }
-  return good;
-}
-
-static void add(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, int64_t width, bool tops) {
-  for (int64_t g = 0; g < draws->groups; g++) {
-    group now = group_of(self, row, draws, g);
-    (tops ? self->kernels->tree_tops : self->kernels->tree_add)(&self->list, self->index.dim, width, now.shift,
-                                                                draws->scale, now.per, now.state);
-  }
-}
-
-static void end(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
-  for (int64_t g = 0; g < draws->groups; g++) {
-    group now = group_of(self, row, draws, g);
-    out->log_mass += self->kernels->tree_end(self->index.dim, now.draws, now.per, draws->share, now.state, out->sum);
-  }
-}
-
-/* More leaves than one list takes: in pieces, twice where the draws' largest logits are not known. */
-static int64_t finish_wide(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
-  leaves from = {.list = self->wide[0], .count = mms_tree_search_wide(self, row)};
-  int64_t width, points = 0;
-  from.list = self->wide[0];
-  for (int pass = begin(self, row, draws, out) ? 1 : 0; pass < 2; pass++)
-    for (int64_t next = 0; next < from.count;) {
-      int64_t found = fill(self, row, draws, &from, out->base, &next, &width);
-      if (pass == 1) points += found;
-      if (found > 0) add(self, row, draws, width, pass == 0);
-    }
-  end(self, row, draws, out);
-  return draws->count * points;
-}
-
-/* Add a row's draws over the points that the search found, if one list takes them. Returns the number of weights worked
- * out, or −1. */
-static int64_t finish_list(mms_tree *self, const mms_tree_row *row, const mms_tree_row *after,
-                           const mms_tree_draws *draws, totals *out) {
-  if (row->count < 0) return -1;
-  int64_t next = 0, width;
-  leaves from = {.list = row->frontier, .count = row->count};
-  if (after != NULL) from.ahead = after->frontier, from.ahead_count = after->count;
-  int64_t points = fill(self, row, draws, &from, out->base, &next, &width);
-  if (next < row->count) return -1;
-  if (!begin(self, row, draws, out)) add(self, row, draws, width, true);
-  add(self, row, draws, width, false);
-  end(self, row, draws, out);
-  return draws->count * points;
-}
-
-/* Draw `draw` of a row alone, in every lane. */
-static void single_out(const mms_tree_row *row, int64_t draw, int64_t dim, double *shift) {
-  const double *from = row->shifts + draw / MMS_TREE_LANES * (dim + 1) * MMS_TREE_LANES + draw % MMS_TREE_LANES;
-  for (int64_t i = 0; i < (dim + 1) * MMS_TREE_LANES; i++) shift[i] = from[i / MMS_TREE_LANES * MMS_TREE_LANES];
-}
-
-/* Every draw of a row with a search of its own. */
-static int64_t finish_apart(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
-  int64_t dim = self->index.dim, work = 0;
-  mms_tree_row *rows = self->rows + MMS_TREE_GROUP;
-  mms_tree_draws one = *draws;
-  one.count = one.groups = 1;
-  for (int64_t first = 0; first < draws->count; first += MMS_TREE_GROUP) {
-    int64_t count = least_of(draws->count - first, MMS_TREE_GROUP);
-    for (int64_t r = 0; r < count; r++) {
-      double *shift = self->apart + r * (dim + 1) * MMS_TREE_LANES;
-      single_out(row, first + r, dim, shift);
-      rows[r].z = row->z;
-      rows[r].shifts = shift;
-      rows[r].apart = true;
-      mms_tree_place(&self->index, &rows[r], shift);
-    }
-    mms_tree_search(self, rows, count, &one);
-    for (int64_t r = 0; r < count; r++) {
-      int64_t added = finish_list(self, &rows[r], r + 1 < count ? &rows[r + 1] : NULL, &one, out);
-      work += added >= 0 ? added : finish_wide(self, &rows[r], &one, out);
-    }
-  }
-  return work;
-}
-
-/* By count and geometry: one list for all draws; where it is too short, draw by draw or piece by piece. */
-static int64_t finish(mms_tree *self, const mms_tree_row *row, const mms_tree_row *after, const mms_tree_draws *draws,
-                      totals *out) {
-  int64_t added = finish_list(self, row, after, draws, out);
-  if (added >= 0) return added;
-  bool apart = draws->count > 1 && pow(row->wide, (double)self->index.dim) > APART_FROM;
-  return apart ? finish_apart(self, row, draws, out) : finish_wide(self, row, draws, out);
-}
-
-static mms_tree_draws draws_of(const mms_queries *q) {
-  int64_t all = q->pairs > 0 ? 2 * q->pairs : 1;
-  mms_tree_draws draws = {.bandwidth2 = q->bandwidth * q->bandwidth, .share = 1.0 / (double)all};
-  draws.scale = 1.44269504088896340736 / draws.bandwidth2;
-  draws.count = least_of(all, 2 * MMS_TREE_PAIRS);
-  draws.groups = groups_of(draws.count);
-  return draws;
-}
-
-/* Sums about the rows' bases: out and log_mass from row `from` on. */
-static void sum_group(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, double *out, double *log_mass,
-                      mms_field_counters *counters) {
-  int64_t dim = self->index.dim, all = q->pairs > 0 ? 2 * q->pairs : 1;
-  mms_tree_draws draws = draws_of(q);
-  for (int64_t r = 0; r < count; r++) {
-    self->rows[r].z = q->points + (from + r) * dim;
-    self->rows[r].apart = false;
-    mms_tree_place(&self->index, &self->rows[r], NULL);
-    memset(out + r * dim, 0, (size_t)dim * sizeof(double));
-    log_mass[r] = 0.0;
-  }
-  for (int64_t first = 0; first < all; first += 2 * MMS_TREE_PAIRS) {
-    double start = mms_clock_seconds();
-    draws.count = least_of(all - first, 2 * MMS_TREE_PAIRS);
-    draws.groups = groups_of(draws.count);
-    mms_tree_draw(self, q, from, count, first / 2, &draws);
-    mms_tree_search(self, self->rows, count, &draws);
-    double found = mms_clock_seconds();
-    for (int64_t r = 0; r < count; r++) {
-      const mms_tree_row *row = &self->rows[r];
-      totals sums = {.sum = out + r * dim, .log_mass = log_mass[r], .base = row->base};
-      for (int64_t k = 0; k < dim; k++) sums.to_base[k] = row->base[k] - row->z[k];
-      counters->finished += finish(self, row, r + 1 < count ? row + 1 : NULL, &draws, &sums);
-      log_mass[r] = sums.log_mass;
-    }
-    counters->seconds_product += found - start;
-    counters->seconds_finish += mms_clock_seconds() - found;
-  }
-}
-
-static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, mms_pull pull,
-                           double *out, double *log_mass, mms_field_counters *counters) {
-  int64_t dim = self->index.dim;
-  sum_group(self, q, from, count, out, log_mass, counters);
-  for (int64_t r = 0; r < count; r++) {
-    const mms_tree_row *row = &self->rows[r];
-    for (int64_t k = 0; k < dim; k++)
-      out[r * dim + k] += pull == MMS_PULL_MEAN ? row->base[k] : row->base[k] - row->z[k];
+static void evaluate_rows(mms_tree *self, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
+                          mms_field_counters *counters) {
+  for (int64_t from = 0; from < q->count; from += MMS_TREE_GROUP) {
+    mms_tree_group group = {.count = least_of(MMS_TREE_GROUP, q->count - from)};
+    for (int64_t r = 0; r < group.count; r++) group.at[r] = from + r;
+    mms_tree_rows(self, q, &group, pull, out, log_mass, counters);
   }
 }
 
@@ -298,7 +119,7 @@ static void evaluate_group(mms_tree *self, const mms_queries *q, int64_t from, i
 static void evaluate_cloud(mms_tree *self, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
                            mms_field_counters *counters) {
   int64_t dim = self->index.dim;
-  mms_tree_draws draws = draws_of(q);
+  mms_tree_draws draws = mms_tree_draws_of(q);
   double start = mms_clock_seconds();
   for (int64_t from = 0; from < q->count; from += MMS_CLOUD_ROWS) {
     int64_t count = least_of(MMS_CLOUD_ROWS, q->count - from);
@@ -307,7 +128,7 @@ static void evaluate_cloud(mms_tree *self, const mms_queries *q, mms_pull pull, 
                         &counters->finished);
     for (int64_t r = from; r < from + count; r++)
       if (!done[r - from])
-        evaluate_group(self, q, r, 1, pull, out + r * dim, log_mass + r, counters);
+        one_row(self, q, r, pull, out, log_mass, counters);
       else
         for (int64_t k = 0; k < dim && pull == MMS_PULL_MEAN; k++) out[r * dim + k] += q->points[r * dim + k];
   }
@@ -319,10 +140,11 @@ static void evaluate_cells(mms_tree *self, const mms_queries *q, mms_pull pull, 
                            mms_field_counters *counters) {
   int64_t dim = self->index.dim, draws = q->pairs > 0 ? 2 * q->pairs : 1;
   bool own = q->pairs > 0 && q->sharing == MMS_SHARING_PARTICLE;
-  double start = mms_clock_seconds(), scale = draws_of(q).scale;
+  double start = mms_clock_seconds(), scale = mms_tree_draws_of(q).scale;
   for (int64_t from = 0; from < q->count; from += MMS_TREE_GROUP) {
-    int64_t count = least_of(MMS_TREE_GROUP, q->count - from), work[MMS_TREE_GROUP];
-    if (own) mms_noise_draw_rows(q, from, count, dim, self->noise);
+    int64_t count = least_of(MMS_TREE_GROUP, q->count - from), work[MMS_TREE_GROUP], at[MMS_TREE_GROUP];
+    for (int64_t r = 0; r < count; r++) at[r] = from + r;
+    if (own) mms_noise_draw_rows(q, at, count, dim, self->noise);
     if (q->pairs > 0 && !own) mms_noise_draw(q, from, 0, q->pairs, dim, self->noise);
     for (int64_t r = 0; r < count; r++) {
       const float *noise = q->pairs == 0 ? NULL : self->noise + (own ? r * q->pairs * dim : 0);
@@ -335,7 +157,7 @@ static void evaluate_cells(mms_tree *self, const mms_queries *q, mms_pull pull, 
       if (work[r] >= 0)
         counters->finished += work[r];
       else
-        evaluate_group(self, q, from + r, 1, pull, out + (from + r) * dim, log_mass + from + r, counters);
+        one_row(self, q, from + r, pull, out, log_mass, counters);
   }
   counters->seconds_finish += mms_clock_seconds() - start;
 }
@@ -343,12 +165,12 @@ static void evaluate_cells(mms_tree *self, const mms_queries *q, mms_pull pull, 
 static void tree_evaluate(void *state, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
                           mms_field_counters *counters) {
   mms_tree *self = state;
-  int64_t dim = self->index.dim;
   bool cells = q->bandwidth == self->cells.bandwidth && q->pairs <= MMS_TREE_PAIRS;
   bool cloud = !cells && self->cloud != NULL && q->count > 0 && q->pairs > 0 && q->sharing != MMS_SHARING_PARTICLE;
   if (cloud) {
-    mms_tree_draws draws = draws_of(q);
-    bool again = q->pairs <= MMS_TREE_PAIRS && !mms_tree_draw(self, q, 0, 1, 0, &draws);
+    mms_tree_draws draws = mms_tree_draws_of(q);
+    const mms_tree_group any = {.count = 1};
+    bool again = q->pairs <= MMS_TREE_PAIRS && !mms_tree_draw(self, q, &any, 0, &draws);
     cloud = mms_tree_cloud_ready(self->cloud, q, &draws, self->shifts, again);
   }
   if (cells)
@@ -356,9 +178,7 @@ static void tree_evaluate(void *state, const mms_queries *q, mms_pull pull, doub
   else if (cloud)
     evaluate_cloud(self, q, pull, out, log_mass, counters);
   else
-    for (int64_t from = 0; from < q->count; from += MMS_TREE_GROUP)
-      evaluate_group(self, q, from, least_of(MMS_TREE_GROUP, q->count - from), pull, out + from * dim, log_mass + from,
-                     counters);
+    evaluate_rows(self, q, pull, out, log_mass, counters);
   counters->rows += (q->pairs > 0 ? 2 * q->pairs : 1) * q->count;
 }
 
@@ -367,9 +187,31 @@ static mms_status tree_prepare(void *state, double bandwidth, double smoothing, 
   return mms_tree_cells_make(&self->cells, self->training, bandwidth, smoothing, self->depth, error);
 }
 
+static mms_status tree_reserve(void *state, int64_t rows, mms_error *error) {
+  mms_tree *self = state;
+  return mms_tree_order_create(&self->order, rows, error);
+}
+
+static bool tree_evaluate_all(void *state, const mms_queries *q, mms_pull pull, double *out, double *log_mass,
+                              mms_field_counters *counters) {
+  mms_tree *self = state;
+  if (q->bandwidth == self->cells.bandwidth || (q->pairs > 0 && q->sharing != MMS_SHARING_PARTICLE)) return false;
+  mms_tree_order_rows(self, q, pull, out, log_mass, counters);
+  counters->rows += (q->pairs > 0 ? 2 * q->pairs : 1) * q->count;
+  return true;
+}
+
+/* Where an index is larger than what a core keeps to itself, neighbours in space find each other's nodes there, and
+ * those that follow one another in a block do not: 1 MiB is half of a large second-level cache. Cells are looked up
+ * without an index. */
+static bool tree_together(const void *state) {
+  const mms_tree *self = state;
+  return mms_shared_bytes(self->index.memory) > (size_t)1 << 20 && self->cells.bandwidth == 0.0;
+}
+
 static int64_t tree_bytes(const void *state) {
   const mms_tree *self = state;
-  return self->bytes + self->cells.bytes;
+  return self->bytes + self->cells.bytes + mms_tree_order_bytes(&self->order);
 }
 
 static int64_t tree_shared_bytes(const void *state) {
@@ -381,6 +223,9 @@ const mms_backend_table mms_backend_tree = {
     .create = tree_create,
     .evaluate = tree_evaluate,
     .prepare = tree_prepare,
+    .together = tree_together,
+    .reserve = tree_reserve,
+    .evaluate_all = tree_evaluate_all,
     .free = tree_free,
     .bytes = tree_bytes,
     .shared_bytes = tree_shared_bytes,

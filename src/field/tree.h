@@ -45,6 +45,7 @@ void mms_tree_select(double *p, int64_t dim, int64_t k, int64_t lo, int64_t hi, 
 enum {
   MMS_TREE_GROUP = 16,
   MMS_TREE_PAIRS = 64,                                /* pairs searched together; more go round by round */
+  MMS_TREE_HOOD = 256,                                /* leaves that a group of rows may have in common */
   MMS_TREE_LEAVES = 512,                              /* leaves looked through for one list */
   MMS_TREE_FRONTIER = MMS_TREE_LEAVES + MMS_TREE_LEAF /* room to notice that there are more */
 };
@@ -73,6 +74,19 @@ typedef struct mms_tree_row {
   int32_t frontier[MMS_TREE_FRONTIER]; /* nodes, in the end leaves, in ascending order */
 } mms_tree_row;
 
+/* Rows of one call that are worked on side by side: row r is row at[r] of the call. `leaves`: where their descents end,
+ * or NULL. */
+typedef struct mms_tree_group {
+  int64_t count, at[MMS_TREE_GROUP];
+  const int32_t *leaves;
+} mms_tree_group;
+
+/* The order in which many rows are met: (leaf, row) of each, sorted, and room to sort them in. */
+typedef struct mms_tree_order {
+  uint64_t *pairs, *spare; /* [room] */
+  int64_t room, last;      /* rows of the last call, whose order is where the next one begins */
+} mms_tree_order;
+
 typedef struct mms_tree {
   mms_tree_index index;
   const mms_field_kernel_table *kernels;
@@ -81,9 +95,12 @@ typedef struct mms_tree {
   double depth;  /* b: what is left out weighs at most count e^-b of a draw's largest weight */
   double margin; /* of the search's radius: 1; a test makes it less, to see that it would be noticed */
   mms_tree_list list;
-  double *shifts;               /* [GROUP][groups][dim + 1][8] */
-  float *noise;                 /* [GROUP][round][dim] */
-  mms_tree_row *rows;           /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
+  double *shifts;     /* [GROUP][groups][dim + 1][8] */
+  float *noise;       /* [GROUP][round][dim] */
+  mms_tree_row *rows; /* [GROUP] for the rows of a batch, [GROUP] for draws searched apart */
+  int32_t *hood;      /* leaves about a group: [HOOD] */
+  float *hood_boxes;  /* theirs: [HOOD/16][dim][2][16] */
+  int64_t hood_count;
   int32_t *wide[2];             /* frontiers that hold every leaf, or every node of level 1 */
   double *states;               /* [groups][3 + dim][8] */
   double *least;                /* [2 GROUP][groups][8] */
@@ -93,14 +110,19 @@ typedef struct mms_tree {
   bool kept;                    /* `drawn` is set */
   struct mms_tree_cloud *cloud; /* or NULL (tree_cloud.h) */
   mms_tree_cells cells;         /* empty unless prepared */
+  mms_tree_order order;         /* empty unless reserved */
   int64_t bytes;
 } mms_tree;
 
 /* Lanes that `count` draws take: a power of two, eight at most. */
 static inline int64_t mms_tree_lanes(int64_t count) { return count > 4 ? 8 : count > 2 ? 4 : count; }
 
-/* Search the `count` rows of a group, whose z, shifts and query are set: base, reach and frontier. Local. */
-void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws);
+/* Down to a leaf near each row's place, into row->node. Local. */
+void mms_tree_descend(const mms_tree *self, mms_tree_row *rows, int64_t count);
+
+/* Search the `count` rows of a group, whose z, shifts, query and node are set: base, reach and frontier. `near`: they
+ * are likely to lie together. Local. */
+void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws, bool near);
 
 /* Every leaf within the row's reach into self->wide[0]; returns how many. */
 int64_t mms_tree_search_wide(mms_tree *self, const mms_tree_row *row);
@@ -113,7 +135,21 @@ void mms_tree_fetch(const mms_tree_index *index, int level, int64_t node);
 
 /* σε of pairs first .. first + draws->count/2 − 1 of each row of a group, into self->shifts and the rows. False: they
  * were there already. */
-bool mms_tree_draw(mms_tree *self, const mms_queries *queries, int64_t from, int64_t count, int64_t first,
+bool mms_tree_draw(mms_tree *self, const mms_queries *queries, const mms_tree_group *group, int64_t first,
                    const mms_tree_draws *draws);
+
+/* What the queries say of their draws; count and groups are those of the first round. */
+mms_tree_draws mms_tree_draws_of(const mms_queries *queries);
+
+/* Search and finish a group's rows of a call: out [.][dim] and log_mass [.] at these rows. Local. */
+void mms_tree_rows(mms_tree *self, const mms_queries *queries, const mms_tree_group *group, mms_pull pull, double *out,
+                   double *log_mass, mms_field_counters *counters);
+
+/* All rows of a call, in the order of the leaves that they are near (tree_order.c). Same bits. Local. */
+mms_status mms_tree_order_create(mms_tree_order *order, int64_t rows, mms_error *error);
+void mms_tree_order_free(mms_tree_order *order);
+int64_t mms_tree_order_bytes(const mms_tree_order *order);
+void mms_tree_order_rows(mms_tree *self, const mms_queries *queries, mms_pull pull, double *out, double *log_mass,
+                         mms_field_counters *counters);
 
 #endif

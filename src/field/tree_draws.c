@@ -31,23 +31,23 @@ static bool same_noise(const mms_queries *a, const mms_queries *b) {
          (a->sharing == MMS_SHARING_ALL || a->block == b->block);
 }
 
-bool mms_tree_draw(mms_tree *self, const mms_queries *q, int64_t from, int64_t count, int64_t first,
+bool mms_tree_draw(mms_tree *self, const mms_queries *q, const mms_tree_group *group, int64_t first,
                    const mms_tree_draws *draws) {
-  int64_t dim = self->index.dim, size = draws->groups * (dim + 1) * MMS_TREE_LANES;
+  int64_t dim = self->index.dim, count = group->count, size = draws->groups * (dim + 1) * MMS_TREE_LANES;
   bool shared = q->pairs == 0 || q->sharing != MMS_SHARING_PARTICLE;
   for (int64_t r = 0; r < count; r++) self->rows[r].shifts = self->shifts + (shared ? 0 : r) * size;
   if (q->pairs == 0) {
     if (!self->kept || self->drawn.pairs != 0) lay_out(NULL, 0.0, dim, draws, self->shifts);
   } else if (shared) {
     if (self->kept && same_noise(q, &self->drawn)) return false;
-    mms_noise_draw(q, from, first, draws->count / 2, dim, self->noise);
+    mms_noise_draw(q, 0, first, draws->count / 2, dim, self->noise);
     lay_out(self->noise, q->smoothing, dim, draws, self->shifts);
   } else {
     if (2 * q->pairs == draws->count)
-      mms_noise_draw_rows(q, from, count, dim, self->noise);
+      mms_noise_draw_rows(q, group->at, count, dim, self->noise);
     else
       for (int64_t r = 0; r < count; r++)
-        mms_noise_draw(q, from + r, first, draws->count / 2, dim, self->noise + r * draws->count / 2 * dim);
+        mms_noise_draw(q, group->at[r], first, draws->count / 2, dim, self->noise + r * draws->count / 2 * dim);
     for (int64_t r = 0; r < count; r++)
       lay_out(self->noise + r * draws->count / 2 * dim, q->smoothing, dim, draws, self->shifts + r * size);
   }

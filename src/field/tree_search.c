@@ -3,6 +3,7 @@
 #include "mmsold/base/memory.h"
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 /* A node and a leaf are equally large: 128 dim bytes. */
 void mms_tree_fetch(const mms_tree_index *index, int level, int64_t node) {
@@ -23,7 +24,7 @@ void mms_tree_place(const mms_tree_index *index, mms_tree_row *row, const double
 }
 
 /* Down to the leaf whose box is nearest at every turn: not always the nearest point's, but near. */
-static void descend(mms_tree *self, mms_tree_row *rows, int64_t count) {
+void mms_tree_descend(const mms_tree *self, mms_tree_row *rows, int64_t count) {
   const mms_tree_index *index = &self->index;
   for (int64_t r = 0; r < count; r++) rows[r].node = 0;
   for (int level = index->levels; level >= 1; level--)
@@ -77,7 +78,7 @@ static int64_t expand(const mms_tree *self, const mms_tree_row *row, int level, 
   double apart[MMS_TREE_LEAF] = {0};
   int64_t found = 0;
   for (int64_t i = 0; i < count && found <= most; i++)
-    found += self->kernels->tree_boxes_within(mms_tree_node(index, level, nodes[i]), index->dim, row->query,
+    found += self->kernels->tree_boxes_within(mms_tree_node(index, level, nodes[i]), index->dim, row->query, row->query,
                                               row->box_reach2, nodes[i] * MMS_TREE_LEAF, next + found,
                                               squares != NULL ? squares + found : apart);
   return found;
@@ -115,13 +116,75 @@ static void gather_leaves(mms_tree *self, mms_tree_row *rows, int64_t count, con
     }
 }
 
-void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws) {
-  descend(self, rows, count);
+/* Where the group is in the boxes' units, and the farthest that one of its rows reaches. */
+static bool surround(const mms_tree *self, const mms_tree_row *rows, int64_t count, double *low, double *high,
+                     double *reach2) {
+  bool finite = true;
+  *reach2 = 0.0;
+  for (int64_t k = 0; k < self->index.dim; k++) low[k] = INFINITY, high[k] = -INFINITY;
+  for (int64_t r = 0; r < count; r++) {
+    for (int64_t k = 0; k < self->index.dim; k++) {
+      double q = rows[r].query[k];
+      low[k] = q < low[k] ? q : low[k];
+      high[k] = q > high[k] ? q : high[k];
+    }
+    *reach2 = rows[r].box_reach2 > *reach2 ? rows[r].box_reach2 : *reach2;
+    finite = finite && isfinite(rows[r].size);
+  }
+  return finite;
+}
+
+/* The leaves that any row of a group may reach, and their boxes side by side: rows that lie together look through these
+ * and not through the tree. The same leaves, as a row is no farther from any box than the box around the group is, also
+ * as rounded. False: too many. */
+static bool find_hood(mms_tree *self, const mms_tree_row *rows, int64_t count) {
+  const mms_tree_index *index = &self->index;
+  int64_t dim = index->dim, found = 1;
+  double low[MMS_TREE_DIM_MOST], high[MMS_TREE_DIM_MOST], squares[MMS_TREE_LEAF], reach2;
+  int32_t next[MMS_TREE_HOOD + MMS_TREE_LEAF];
+  if (index->levels == 0 || !surround(self, rows, count, low, high, &reach2)) return false;
+  self->hood[0] = 0;
+  for (int level = index->levels; level >= 1; level--) {
+    int64_t nodes = found;
+    found = 0;
+    for (int64_t i = 0; i < nodes && found <= MMS_TREE_HOOD; i++)
+      found += self->kernels->tree_boxes_within(mms_tree_node(index, level, self->hood[i]), dim, low, high, reach2,
+                                                self->hood[i] * MMS_TREE_LEAF, next + found, squares);
+    if (found > MMS_TREE_HOOD) return false;
+    memcpy(self->hood, next, (size_t)found * sizeof *next);
+  }
+  for (int64_t i = 0; i < found; i++) {
+    const float *from = mms_tree_node(index, 1, self->hood[i] / MMS_TREE_LEAF) + self->hood[i] % MMS_TREE_LEAF;
+    float *to = self->hood_boxes + i / MMS_TREE_LEAF * 2 * dim * MMS_TREE_LEAF + i % MMS_TREE_LEAF;
+    for (int64_t k = 0; k < 2 * dim; k++) to[k * MMS_TREE_LEAF] = from[k * MMS_TREE_LEAF];
+  }
+  for (int64_t i = found; i % MMS_TREE_LEAF != 0; i++) { /* the last sixteen: boxes that are nowhere */
+    float *to = self->hood_boxes + i / MMS_TREE_LEAF * 2 * dim * MMS_TREE_LEAF + i % MMS_TREE_LEAF;
+    for (int64_t k = 0; k < 2 * dim; k++) to[k * MMS_TREE_LEAF] = k % 2 == 0 ? INFINITY : -INFINITY;
+  }
+  self->hood_count = found;
+  return true;
+}
+
+static void gather_from_hood(mms_tree *self, mms_tree_row *row, const mms_tree_draws *draws) {
+  int64_t dim = self->index.dim, found = 0;
+  double squares[MMS_TREE_FRONTIER];
+  for (int64_t i = 0; i < self->hood_count; i += MMS_TREE_LEAF)
+    found += self->kernels->tree_boxes_within(self->hood_boxes + 2 * dim * i, dim, row->query, row->query,
+                                              row->box_reach2, (int32_t)i, row->frontier + found, squares + found);
+  for (int64_t i = 0; i < found; i++) row->frontier[i] = self->hood[row->frontier[i]];
+  row->count = narrow(self, row, draws, row->frontier, squares, found);
+}
+
+void mms_tree_search(mms_tree *self, mms_tree_row *rows, int64_t count, const mms_tree_draws *draws, bool near) {
   for (int64_t r = 0; r < count; r++) {
     seed(self, &rows[r], draws);
     reach(self, &rows[r], draws, search_depth(self));
   }
-  gather_leaves(self, rows, count, draws);
+  if (near && find_hood(self, rows, count))
+    for (int64_t r = 0; r < count; r++) gather_from_hood(self, &rows[r], draws);
+  else
+    gather_leaves(self, rows, count, draws);
 }
 
 int64_t mms_tree_search_wide(mms_tree *self, const mms_tree_row *row) {

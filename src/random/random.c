@@ -60,9 +60,8 @@ void mms_random_normals_items(mms_random_key key, int64_t items, int64_t compone
   while (items > 0) {
     const int64_t now = turn > 1 ? (items < turn ? items : turn) : 1;
     if (turn > 1) {
-      const int groups = whole_vectors(now * per);
-      mms_random_fill_words_of_items(key, (int)per, groups, &words);
-      mms_random_box_muller(groups, &words, made);
+      mms_random_fill_words_of_items(key, NULL, (int)per, (int)(now * per), &words);
+      mms_random_box_muller(whole_vectors(now * per), &words, made);
       for (int64_t i = 0; i < now; i++)
         memcpy(out + i * components, made + i * 2 * per, (size_t)components * sizeof *out);
     } else {
@@ -72,23 +71,34 @@ void mms_random_normals_items(mms_random_key key, int64_t items, int64_t compone
   }
 }
 
-void mms_random_normals_items_float(mms_random_key key, int64_t items, int64_t components, float *out) {
+/* Of the items in `list`, or of consecutive ones from key.item on where it is NULL. */
+static void float_items(mms_random_key key, const uint64_t *list, int64_t items, int64_t components, float *out) {
   mms_random_words words;
   float made[4 * MMS_RANDOM_BATCH];
   const int64_t per = (components + 3) / 4, turn = items_a_turn(per);
   while (items > 0) {
     const int64_t now = turn > 1 ? (items < turn ? items : turn) : 1;
+    if (list != NULL) key.item = *list;
     if (turn > 1) {
-      const int groups = whole_vectors(now * per);
-      mms_random_fill_words_of_items(key, (int)per, groups, &words);
-      mms_random_box_muller_float(groups, &words, made);
+      mms_random_fill_words_of_items(key, list, (int)per, (int)(now * per), &words);
+      mms_random_box_muller_float(whole_vectors(now * per), &words, made);
       for (int64_t i = 0; i < now; i++)
         memcpy(out + i * components, made + i * 4 * per, (size_t)components * sizeof *out);
     } else {
       mms_random_normals_float(key, 0, components, out);
     }
     key.item += (uint64_t)now, items -= now, out += now * components;
+    if (list != NULL) list += now;
   }
+}
+
+void mms_random_normals_items_float(mms_random_key key, int64_t items, int64_t components, float *out) {
+  float_items(key, NULL, items, components, out);
+}
+
+void mms_random_normals_list_float(mms_random_key key, const uint64_t *list, int64_t items, int64_t components,
+                                   float *out) {
+  float_items(key, list, items, components, out);
 }
 
 void mms_random_uniforms(mms_random_key key, int64_t first, int64_t count, double *out) {

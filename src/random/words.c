@@ -123,17 +123,22 @@ void mms_random_fill_words(mms_random_key key, uint32_t first, int groups, mms_r
   ten_rounds(key, &from, groups, words);
 }
 
-void mms_random_fill_words_of_items(mms_random_key key, int per, int count, mms_random_words *words) {
+void mms_random_fill_words_of_items(mms_random_key key, const uint64_t *items, int per, int count,
+                                    mms_random_words *words) {
   lanes from;
-  int group = 0;
-  for (int g = 0; g < count; g++) {
+  int group = 0, filled = (count + MMS_RANDOM_LANES - 1) / MMS_RANDOM_LANES * MMS_RANDOM_LANES;
+  if (items != NULL) key.item = *items;
+  for (int g = 0; g < filled; g++) {
     from.group[g] = (uint32_t)group;
     from.item_low[g] = (uint32_t)key.item;
     from.item_high[g] = ((uint32_t)(key.item >> 32) & 0xffff) << 16;
     if (++group == per) {
       group = 0;
-      key.item++;
+      if (items == NULL)
+        key.item++;
+      else if (g + 1 < count) /* lanes that only fill a vector repeat the last item */
+        key.item = *++items;
     }
   }
-  ten_rounds(key, &from, count, words);
+  ten_rounds(key, &from, filled, words);
 }

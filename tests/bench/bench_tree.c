@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BATCH = 256, BATCHES = 16, REPEATS = 5 };
+enum { MOST = 1000000, BATCH = 256, BATCHES = 16, REPEATS = 5 };
 
 typedef struct shape {
   const char *name;
@@ -20,7 +20,7 @@ typedef struct shape {
 } shape;
 
 typedef struct cost {
-  double create, median, least, search, kept, bytes;
+  double create, median, least, search, kept, bytes, together, together_search;
 } cost;
 
 /* Of this process, so that a busy machine counts less. */
@@ -43,6 +43,32 @@ static void place(const shape *s, const double *x, int64_t batch, double *z) {
     const double *at = x + (int64_t)mms_random_index(key, 1000, (uint64_t)s->n) * s->d;
     for (int64_t k = 0; k < s->d; k++) z[row * s->d + k] = at[k] + s->bandwidth * z[row * s->d + k];
   }
+}
+
+/* All particles of a rank in one call, as a step over a large training set asks: the third call, which begins in the
+ * order of the second. */
+static void measure_together(const shape *s, const mms_backend_table *backend, void *state, const double *x, cost *c) {
+  mms_error error = mms_error_none();
+  int64_t rows = s->n / 10 > MOST ? MOST : s->n / 10;
+  if (backend->evaluate_all == NULL || !backend->together(state)) return;
+  double *z = malloc(sizeof(double) * (size_t)(rows * s->d + BATCH * s->d)),
+         *mass = malloc(sizeof(double) * (size_t)rows);
+  double *out = malloc(sizeof(double) * (size_t)(rows * s->d));
+  if (z == NULL || out == NULL || mass == NULL || backend->reserve(state, rows, &error) != MMS_OK) abort();
+  for (int64_t batch = 0; batch * BATCH < rows; batch++) place(s, x, batch, z + batch * BATCH * s->d);
+  for (int call = 0; call < 3; call++) {
+    mms_queries q = {.count = rows, .points = z, .bandwidth = s->bandwidth, .smoothing = s->smoothing};
+    q.pairs = s->draws / 2;
+    q.step = (uint64_t)call;
+    mms_field_counters counters = {0};
+    double start = seconds();
+    backend->evaluate_all(state, &q, MMS_PULL_DISPLACEMENT, out, mass, &counters);
+    c->together = (seconds() - start) / (double)rows * 1e9;
+    c->together_search = counters.seconds_product / (double)rows * 1e9;
+  }
+  free(z);
+  free(out);
+  free(mass);
 }
 
 static cost measure(const shape *s, const mms_team *team, const mms_training *training,
@@ -74,6 +100,7 @@ static cost measure(const shape *s, const mms_team *team, const mms_training *tr
   c.search = counters.seconds_product / (BATCH * BATCHES * REPEATS) * 1e9;
   c.kept = (double)counters.finished / (double)counters.rows;
   c.bytes = (double)backend->shared_bytes(state);
+  measure_together(s, backend, state, training->points, &c);
   backend->free(state);
   free(z);
   free(out);
@@ -94,6 +121,8 @@ static void run(const shape *s, const mms_team *team, bool dense) {
          "built in %.2f s, %.0f MB",
          s->name, (long long)s->n, (long long)s->d, (long long)s->draws, tree.median, tree.least, tree.search,
          tree.kept, tree.create, tree.bytes * 1e-6);
+  if (tree.together > 0.0)
+    printf("; n/10 at once: %.0f ns a particle (search %.0f)", tree.together, tree.together_search);
   if (dense) {
     cost other = measure(s, team, &training, &mms_backend_dense);
     printf("; dense %.0f ns (%.1f kept), %.2f times", other.median, other.kept, other.median / tree.median);

@@ -77,7 +77,13 @@ mms_status mms_field_create_for(mms_field **field, const mms_team *team, const m
  * with no rows where it has none, and the whole set travels once for each 32 MiB of a rank's own queries and candidates
  * and again for the points that its rows need; so ask for all rows at once. MMS_ERR_INPUT for other backends. */
 bool mms_field_collective(const mms_field *field);
-/* Room for calls of mms_field_softmax_mean_batches of `rows` rows in all. Collective; agreed. */
+/* Does it pay to ask for all rows of a rank at once (mms_field_softmax_mean_batches, after mms_field_reserve)? Where
+ * calls are Collective, and for the tree over so many points that no core keeps them: batches that follow one another
+ * are then answered in the order of the index. The bits are the same either way, and so is this answer on all ranks.
+ */
+bool mms_field_together(const mms_field *field);
+/* Room for calls of mms_field_softmax_mean_batches of `rows` rows in all; none is taken where that does not pay.
+ * Collective; agreed. */
 mms_status mms_field_reserve(mms_field *field, int64_t rows, mms_error *error);
 /* The least dimension in which what `score` asks for works over a partitioned set; INT64_MAX: in none. Local. */
 int64_t mms_field_partition_from(const mms_score_options *score);

@@ -53,6 +53,9 @@ void mms_random_normals_float(mms_random_key key, int64_t first, int64_t count, 
  * out: [items][components]. Local; no allocation. */
 void mms_random_normals_items(mms_random_key key, int64_t items, int64_t components, double *out);
 void mms_random_normals_items_float(mms_random_key key, int64_t items, int64_t components, float *out);
+/* The same of the items list[0 .. items - 1], in any order; key.item is not looked at. */
+void mms_random_normals_list_float(mms_random_key key, const uint64_t *list, int64_t items, int64_t components,
+                                   float *out);
 
 /* Uniforms on [0, 1), 53 bits, two a Philox call. */
 void mms_random_uniforms(mms_random_key key, int64_t first, int64_t count, double *out);

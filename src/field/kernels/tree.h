@@ -8,14 +8,15 @@
 
 enum { TREE_VECTORS = MMS_TREE_LEAF / VD_LANES };
 
-/* |q − box|² of the sixteen boxes of a node: the distance in each coordinate is max(low − q, q − high, 0). */
-LANES_INLINE void box_distances(const float *node, int64_t dim, const double *q, vd *out) {
+/* The squared distances of the sixteen boxes of a node from the box from .. to: in each coordinate the distance is
+ * max(low − to, from − high, 0). */
+LANES_INLINE void box_distances(const float *node, int64_t dim, const double *from, const double *to, vd *out) {
   for (int v = 0; v < TREE_VECTORS; v++) out[v] = vd_set(0.0);
   for (int64_t k = 0; k < dim; k++) {
     const float *low = node + 2 * k * MMS_TREE_LEAF, *high = low + MMS_TREE_LEAF;
-    vd qk = vd_set(q[k]);
+    vd f = vd_set(from[k]), t = vd_set(to[k]);
     for (int v = 0; v < TREE_VECTORS; v++) {
-      vd gap = vd_max(vd_sub(vd_from_float(low + v * VD_LANES), qk), vd_sub(qk, vd_from_float(high + v * VD_LANES)));
+      vd gap = vd_max(vd_sub(vd_from_float(low + v * VD_LANES), t), vd_sub(f, vd_from_float(high + v * VD_LANES)));
       gap = vd_max(gap, vd_set(0.0));
       out[v] = vd_fma(gap, gap, out[v]);
     }
@@ -48,7 +49,7 @@ LANES_INLINE int64_t first_least(const vd *square) {
 
 LANES_INLINE int64_t nearest_box(const float *node, int64_t dim, const double *q) {
   vd square[TREE_VECTORS];
-  box_distances(node, dim, q, square);
+  box_distances(node, dim, q, q, square);
   return first_least(square);
 }
 
@@ -58,12 +59,12 @@ static int64_t tree_nearest_box(const float *node, int64_t dim, const double *q)
 #undef CALL
 }
 
-LANES_INLINE int64_t boxes_within(const float *node, int64_t dim, const double *q, double reach2, int32_t first,
-                                  int32_t *ids, double *squares) {
+LANES_INLINE int64_t boxes_within(const float *node, int64_t dim, const double *low, const double *high, double reach2,
+                                  int32_t first, int32_t *ids, double *squares) {
   vd square[TREE_VECTORS], limit = vd_set(reach2);
   uint32_t within = 0;
   int64_t count = 0;
-  box_distances(node, dim, q, square);
+  box_distances(node, dim, low, high, square);
   for (int v = 0; v < TREE_VECTORS; v++) {
     uint32_t mask = ~vd_greater(square[v], limit) & ((1U << VD_LANES) - 1U);
     within |= mask << (v * VD_LANES);
@@ -76,9 +77,9 @@ LANES_INLINE int64_t boxes_within(const float *node, int64_t dim, const double *
   return count;
 }
 
-static int64_t tree_boxes_within(const float *node, int64_t dim, const double *q, double reach2, int32_t first,
-                                 int32_t *ids, double *squares){
-#define CALL(k) boxes_within(node, k, q, reach2, first, ids, squares)
+static int64_t tree_boxes_within(const float *node, int64_t dim, const double *low, const double *high, double reach2,
+                                 int32_t first, int32_t *ids, double *squares){
+#define CALL(k) boxes_within(node, k, low, high, reach2, first, ids, squares)
     TREE_BY_DIM(CALL)
 #undef CALL
 }

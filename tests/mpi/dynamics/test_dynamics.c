@@ -44,6 +44,40 @@ static void same_bits_as_alone(void **state) {
     }
 }
 
+/* The same where a rank asks the tree for all its particles at once, in an order of its own (truth d): whatever the
+ * share of the particles that it sorts. */
+static void same_bits_in_the_order_of_an_index(void **state) {
+  (void)state;
+  enum { MANY = 45000, SPACE = 3, PARTICLES = 700 };
+  double *many = malloc(sizeof(double) * MANY * SPACE);
+  mms_training training = heaps_in(many, MANY, SPACE);
+  mms_dynamics_context context = {
+      .team = team,
+      .training = &training,
+      .score = {.bandwidth = 0.05, .smoothing = 0.03, .smoothing_samples = 4, .backend = MMS_BACKEND_TREE},
+      .sampler = {.particles = PARTICLES, .step_size_auto = true, .seed = 9, .scheme = MMS_SCHEME_EXPONENTIAL}};
+  mms_dynamics *together = begin(&context);
+  assert_true(mms_field_together(mms_dynamics_field(together)));
+  context.team = NULL;
+  mms_dynamics *alone = begin(&context);
+  for (int step = 0; step < 4; step++) {
+    mms_step_request request = {.observe = step % 2 == 1};
+    step_alike(together, &request, alone);
+  }
+  const mms_ensemble *mine = mms_dynamics_ensemble(together), *whole = mms_dynamics_ensemble(alone);
+  assert_memory_equal(mine->y, whole->y + mine->blocks.first_row * SPACE,
+                      (size_t)(mine->blocks.n_local * SPACE) * sizeof(double));
+  break_particles(mms_dynamics_ensemble(together), 77, 60);
+  mms_step_report report;
+  mms_error error = mms_error_none();
+  expect_refused(mms_dynamics_step(together, &(mms_step_request){0}, &report, &error), MMS_ERR_NUMERIC, &error,
+                 "the position of particle 77");
+  expect_same_message(&error);
+  mms_dynamics_free(&together);
+  mms_dynamics_free(&alone);
+  free(many);
+}
+
 static void broken_particle_is_named_alike_on_all_ranks(void **state) {
   (void)state;
   mms_training training = clusters();
@@ -92,6 +126,7 @@ int main(int argc, char **argv) {
   if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(same_bits_as_alone),
+      cmocka_unit_test(same_bits_in_the_order_of_an_index),
       cmocka_unit_test(broken_particle_is_named_alike_on_all_ranks),
       cmocka_unit_test(blown_up_step_is_refused_alike),
   };

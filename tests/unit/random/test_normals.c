@@ -154,6 +154,26 @@ static void items_together_are_the_items_alone(void **state) {
   }
 }
 
+/* In any order, repeated or far apart. */
+static void listed_items_are_the_items_alone(void **state) {
+  (void)state;
+  const int64_t counts[] = {1, 4, 12, 24, 300};
+  const uint64_t list[] = {7, 3, UINT64_C(0x100000002), 3, 0, UINT64_C(0xffffffff), 12, 11, 10, 9, 8, 1};
+  enum { LISTED = sizeof list / sizeof *list };
+  for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+    for (int64_t items = 1; items <= LISTED; items++) {
+      const int64_t count = counts[c];
+      float together[LISTED * 300], alone[300];
+      mms_random_key key = {.seed = 5, .stream = MMS_STREAM_TEST, .step = 3};
+      mms_random_normals_list_float(key, list, items, count, together);
+      for (int64_t i = 0; i < items; i++) {
+        key.item = list[i];
+        mms_random_normals_float(key, 0, count, alone);
+        assert_memory_equal(together + i * count, alone, (size_t)count * sizeof *alone);
+      }
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(transform_is_box_muller),
@@ -161,6 +181,7 @@ int main(void) {
       cmocka_unit_test(floats_are_normal),
       cmocka_unit_test(neighbours_are_independent),
       cmocka_unit_test(items_together_are_the_items_alone),
+      cmocka_unit_test(listed_items_are_the_items_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
