@@ -4,10 +4,12 @@
 # training set. Prints the tables, and writes $RESULTS/fig2/fig2.csv and fig2.png.
 #   jobs/paper/fig2.sh             the whole grid
 #   SIGMAS="0.02 0.05" DRAWS=8 jobs/paper/fig2.sh --sampler.steps=500     a part of it; arguments go to MM-SOLD's runs
+#   METHODS="exponential cfdm" REPEAT_AT=none jobs/paper/fig2.sh           the grid alone: neither lm nor error bars
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 read -r -a sigmas <<<"${SIGMAS:-0 0.01 0.02 0.03 0.04 0.05 0.06 0.08 0.1 0.2}"
 read -r -a draws <<<"${DRAWS:-2 4 8}"
 read -r -a sources <<<"${SOURCES:-checkerboard spirals}"
+read -r -a methods <<<"${METHODS:-exponential lm cfdm}"
 repeat_at=${REPEAT_AT:-0.05} # the smoothing whose cells run with three seeds: the tables' error bars
 most=${draws[-1]}            # LM runs, the repeats and the cells without smoothing take the largest M
 
@@ -26,12 +28,15 @@ for source in "${sources[@]}"; do
       for seed in $seeds; do
         setting="--score.smoothing=$sigma --score.smoothing_samples=$m --sampler.seed=$seed"
         targets=$source-target-1,$source-training
-        cell "$source-exponential-$sigma-$m-$seed" "$config/$source.yaml" "$targets" "$setting" "$@"
-        cell "$source-cfdm-$sigma-$m-$seed" "$config/${source}_cfdm.yaml" "$targets" "$setting"
-        if [ "$m" = "$most" ]; then
-          cell "$source-lm-$sigma-$m-$seed" "$config/$source.yaml" "$targets" "$setting" --sampler.scheme=lm \
-            --sampler.step_size=auto "$@"
-        fi
+        for method in "${methods[@]}"; do
+          name=$source-$method-$sigma-$m-$seed
+          case $method in
+            exponential) cell "$name" "$config/$source.yaml" "$targets" "$setting" "$@" ;;
+            cfdm) cell "$name" "$config/${source}_cfdm.yaml" "$targets" "$setting" ;;
+            lm) [ "$m" != "$most" ] || cell "$name" "$config/$source.yaml" "$targets" "$setting" --sampler.scheme=lm \
+              --sampler.step_size=auto "$@" ;;
+          esac
+        done
       done
     done
   done
@@ -59,7 +64,7 @@ for source in "${sources[@]}"; do
   echo
   echo "| method | smoothing | samples | to the target | to the training set |"
   echo "|---|---|---|---|---|"
-  for method in exponential lm cfdm; do
+  for method in "${methods[@]}"; do
     for sigma in "${sigmas[@]}"; do
       for m in "${draws[@]}"; do
         [ -f "$out/cells/$source-$method-$sigma-$m-0.$source-training.json" ] || continue

@@ -26,6 +26,13 @@ static const double HOPELESS = 1e-2;
 /* Below it, growth times what Y is off the manifold moves no eigenvalue of Gram/P by a half. */
 static const double NEAR_THE_IDENTITY = 0.0625;
 
+mms_status mms_constraint_refuse_indefinite(double largest, double smallest, mms_error *error) {
+  if (smallest > 0.0) return MMS_OK; /* not so for NaN */
+  return mms_fail(error, MMS_ERR_NUMERIC,
+                  "the second moment of the particles is not positive definite: eigenvalues from %g to %g", largest,
+                  smallest);
+}
+
 /* Where V/2^40 lies among a step's sums, the riders behind it. */
 static int64_t potential_at(const mms_constraint *constraint) {
   return constraint->algebra->step_length(constraint->dim);

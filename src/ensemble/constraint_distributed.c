@@ -184,12 +184,9 @@ static mms_status polar_root(mms_constraint *constraint, double *condition, mms_
   double *w = spread->values;
   int64_t rows = mms_rank_grid_rows(grid), columns = mms_rank_grid_columns(grid);
   mms_status status = mms_distributed_eigen(&spread->root, w, &spread->d, error);
-  if (status != MMS_OK) return status;
   double largest = w[0], smallest = w[constraint->dim - 1];
-  if (!(smallest > 0.0))
-    return mms_fail(error, MMS_ERR_NUMERIC,
-                    "the second moment of the particles is not positive definite: eigenvalues from %g to %g", largest,
-                    smallest);
+  if (status == MMS_OK) status = mms_constraint_refuse_indefinite(largest, smallest, error);
+  if (status != MMS_OK) return status;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < columns; j++) spread->d.data[i * columns + j] /= sqrt(sqrt(w[mms_rank_grid_row(grid, i)]));
   memcpy(spread->root.data, spread->d.data, (size_t)(rows * columns) * sizeof(double));

@@ -157,11 +157,8 @@ static mms_status polar_root(mms_constraint *constraint, double *condition, mms_
   int64_t n = constraint->dim;
   double *q = constraint->whole.turn, *w = constraint->whole.eigenvalues;
   mms_status status = mms_dense_eigen_with(&constraint->whole.eigen, n, constraint->whole.root, w, q, error);
+  if (status == MMS_OK) status = mms_constraint_refuse_indefinite(w[0], w[n - 1], error);
   if (status != MMS_OK) return status;
-  if (!(w[n - 1] > 0.0))
-    return mms_fail(error, MMS_ERR_NUMERIC,
-                    "the second moment of the particles is not positive definite: eigenvalues from %g to %g", w[0],
-                    w[n - 1]);
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++) constraint->whole.root[i * n + j] = q[i * n + j] / sqrt(w[j]);
   mms_dense_multiply(false, true, n, n, n, 1.0, constraint->whole.root, q, 0.0, constraint->whole.inverse);

@@ -36,6 +36,9 @@ typedef struct mms_constraint_algebra {
   int64_t (*bytes)(const mms_constraint *constraint);
 } mms_constraint_algebra;
 
+/* MMS_ERR_NUMERIC where the smallest eigenvalue of Gram/P is not positive. Local. */
+mms_status mms_constraint_refuse_indefinite(double largest, double smallest, mms_error *error);
+
 extern const mms_constraint_algebra mms_constraint_replicated, mms_constraint_distributed;
 
 /* Whole matrices, in `memory`, each on its own cache lines. */

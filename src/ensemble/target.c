@@ -90,6 +90,15 @@ static void find_covariance(const mms_training *training, const double *mean, do
   if (covariance != NULL) mms_dense_mirror_upper(d, covariance);
 }
 
+mms_status mms_target_refuse_overflow(const mms_target *target, mms_error *error) {
+  bool finite = true;
+  for (int64_t k = 0; k < target->dim; k++)
+    finite = finite && isfinite(target->variances.data[k]) && isfinite(target->mean.data[k]);
+  if (finite) return MMS_OK;
+  return mms_fail(error, MMS_ERR_INPUT,
+                  "the training points are not finite or so large that their covariance overflows: rescale them");
+}
+
 mms_status mms_target_refuse_singular(const mms_target *target, mms_error *error) {
   int64_t d = target->dim;
   double largest = target->eigenvalues.data[0], smallest = target->eigenvalues.data[d - 1];
@@ -164,14 +173,8 @@ static mms_status compute(mms_target *target, mms_error *error) {
   mms_status status = mms_matrix_create(&q, d, d, "the target's eigenvectors", error);
   if (status == MMS_OK) status = mms_matrix_create(&copy, d, d, "the target's eigenvectors", error);
   if (status == MMS_OK) {
-    bool finite = true;
-    for (int64_t i = 0; i < d; i++) {
-      target->covariance.data[i * d + i] += square;
-      finite = finite && isfinite(target->covariance.data[i * d + i]) && isfinite(target->mean.data[i]);
-    }
-    if (!finite)
-      status = mms_fail(error, MMS_ERR_INPUT,
-                        "the training points are not finite or so large that their covariance overflows: rescale them");
+    for (int64_t i = 0; i < d; i++) target->variances.data[i] = target->covariance.data[i * d + i] += square;
+    status = mms_target_refuse_overflow(target, error);
   }
   if (status == MMS_OK) {
     memcpy(copy.data, target->covariance.data, (size_t)(d * d) * sizeof *copy.data);
@@ -217,8 +220,8 @@ mms_status mms_target_create(mms_target *target, const mms_team *team, const mms
   broadcast(team, &target->factor);
   broadcast(team, &target->inverse);
   broadcast(team, &target->eigenvalues);
+  broadcast(team, &target->variances);
   mms_team_broadcast(team, &target->step_bound, sizeof target->step_bound, 0);
-  for (int64_t k = 0; k < target->dim; k++) target->variances.data[k] = target->covariance.data[k * target->dim + k];
   return MMS_OK;
 }
 

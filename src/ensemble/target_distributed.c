@@ -89,17 +89,12 @@ static mms_status compute(mms_target *target, mms_error *error) {
   const mms_rank_grid *grid = target->spread->grid;
   int64_t rows = mms_rank_grid_rows(grid), columns = mms_rank_grid_columns(grid);
   double square = target->bandwidth * target->bandwidth;
-  bool finite = true;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < columns; j++)
       if (mms_rank_grid_row(grid, i) == mms_rank_grid_column(grid, j)) covariance->data[i * columns + j] += square;
   mms_distributed_diagonal(covariance, target->variances.data);
-  for (int64_t k = 0; k < target->dim; k++)
-    finite = finite && isfinite(target->variances.data[k]) && isfinite(target->mean.data[k]);
-  if (!finite)
-    return mms_fail(error, MMS_ERR_INPUT,
-                    "the training points are not finite or so large that their covariance overflows: rescale them");
-  mms_status status = find_factor(target, error);
+  mms_status status = mms_target_refuse_overflow(target, error);
+  if (status == MMS_OK) status = find_factor(target, error);
   if (status == MMS_OK) target->step_bound = 2.0 * square / target->eigenvalues.data[0];
   return status;
 }
@@ -121,14 +116,20 @@ mms_status mms_target_create_distributed(mms_target *target, const mms_team *tea
   return status;
 }
 
+/* out [rows][d] = in M, or in Mᵀ, with the matrix of a factor: a triangle where that is Cholesky's. Collective. */
+static void rows_times(const mms_target *target, const mms_distributed *matrix, bool transpose, int64_t rows,
+                       const double *in, double *out) {
+  if (target->kind != MMS_FACTOR_CHOLESKY) {
+    mms_distributed_rows_times(matrix, transpose, rows, in, false, out);
+    return;
+  }
+  if (out != in) memcpy(out, in, (size_t)(rows * target->dim) * sizeof *out);
+  mms_distributed_rows_triangle(matrix, transpose, rows, out);
+}
+
 void mms_target_positions_together(const mms_target *target, int64_t rows, const double *in, double *out) {
   int64_t d = target->dim;
-  if (target->kind == MMS_FACTOR_CHOLESKY) {
-    if (out != in) memcpy(out, in, (size_t)(rows * d) * sizeof *out);
-    mms_distributed_rows_triangle(&target->spread->factor, false, rows, out);
-  } else {
-    mms_distributed_rows_times(&target->spread->factor, false, rows, in, false, out);
-  }
+  rows_times(target, &target->spread->factor, false, rows, in, out);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t k = 0; k < d; k++) out[i * d + k] += target->mean.data[k];
 }
@@ -137,22 +138,11 @@ void mms_target_coordinates_together(const mms_target *target, int64_t rows, dou
   int64_t d = target->dim;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t k = 0; k < d; k++) in[i * d + k] -= target->mean.data[k];
-  if (target->kind != MMS_FACTOR_CHOLESKY) {
-    mms_distributed_rows_times(&target->spread->inverse, true, rows, in, false, out);
-    return;
-  }
-  if (out != in) memcpy(out, in, (size_t)(rows * d) * sizeof *out);
-  mms_distributed_rows_triangle(&target->spread->inverse, false, rows, out);
+  rows_times(target, &target->spread->inverse, target->kind != MMS_FACTOR_CHOLESKY, rows, in, out);
 }
 
 void mms_target_pull_back_together(const mms_target *target, int64_t rows, const double *in, double *out) {
-  int64_t d = target->dim;
-  if (target->kind == MMS_FACTOR_CHOLESKY) {
-    if (out != in) memcpy(out, in, (size_t)(rows * d) * sizeof *out);
-    mms_distributed_rows_triangle(&target->spread->factor, true, rows, out);
-  } else {
-    mms_distributed_rows_times(&target->spread->factor, true, rows, in, false, out);
-  }
+  rows_times(target, &target->spread->factor, true, rows, in, out);
 }
 
 void mms_target_covariance_rows(const mms_target *target, int64_t first, int64_t rows, double *out) {

@@ -12,6 +12,9 @@ mms_status mms_target_begin(mms_target *target, const mms_training *training, do
  * points on. As collective as mms_training_walk. */
 void mms_target_find_mean(const mms_training *training, double *mean, double *left);
 
+/* MMS_ERR_INPUT where the mean or the variances are not finite. Local. */
+mms_status mms_target_refuse_overflow(const mms_target *target, mms_error *error);
+
 /* MMS_ERR_INPUT where the eigenvalues say that Σ* is singular in floating point. Local. */
 mms_status mms_target_refuse_singular(const mms_target *target, mms_error *error);
 

@@ -60,22 +60,18 @@ static mms_status write_attributes(mms_session *session, mms_h5 *file, const cha
   if (gmtime_r(&now, &utc) != NULL) strftime(finished_at, sizeof finished_at, "%Y-%m-%dT%H:%M:%SZ", &utc);
   char libraries[64];
   snprintf(libraries, sizeof libraries, "HDF5 %s", mms_h5_library_version());
-  const struct {
-    const char *name, *value;
-  } texts[] = {{"kind", kind},
-               {"version", mms_version()},
-               {"commit", mms_version_commit()},
-               {"configuration", request->configuration},
-               {"training_description", session->training.description},
-               {"kernels", mms_field_kernels()},
-               {"linalg", mms_dynamics_linalg(session->dynamics)},
-               {"libraries", libraries},
-               {"host", host},
-               {"started", session->started_at},
-               {"written", finished_at}};
-  mms_status status = MMS_OK;
-  for (size_t i = 0; i < sizeof texts / sizeof *texts && status == MMS_OK; i++)
-    status = mms_h5_attribute_text(file, "/", texts[i].name, texts[i].value, error);
+  const mms_h5_text texts[] = {{"kind", kind},
+                               {"version", mms_version()},
+                               {"commit", mms_version_commit()},
+                               {"configuration", request->configuration},
+                               {"training_description", session->training.description},
+                               {"kernels", mms_field_kernels()},
+                               {"linalg", mms_dynamics_linalg(session->dynamics)},
+                               {"libraries", libraries},
+                               {"host", host},
+                               {"started", session->started_at},
+                               {"written", finished_at}};
+  mms_status status = mms_h5_attribute_texts(file, "/", texts, (int)(sizeof texts / sizeof *texts), error);
   const struct {
     const char *name;
     int64_t value;

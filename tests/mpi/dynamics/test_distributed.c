@@ -1,6 +1,6 @@
 /* The same run with d × d algebra on every rank and spread over them: one step from one state to 1e-10, moments as
  * exact (truth i), and no rank with a whole d × d matrix. */
-#include "support.h"
+#include "team_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/dynamics/dynamics.h"
@@ -46,7 +46,6 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
 }
 #endif
 
-static mms_team *team;
 enum { MOST_N = 150, MOST_D = 256 };
 static double points[MOST_N * MOST_D];
 
@@ -306,8 +305,7 @@ static void parts_of_a_team_step_side_by_side(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_step_agrees_with_the_replicated_one),
       cmocka_unit_test(the_target_is_the_same),
@@ -316,8 +314,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(no_rank_holds_a_whole_matrix),
       cmocka_unit_test(parts_of_a_team_step_side_by_side),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failed;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

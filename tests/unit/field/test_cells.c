@@ -1,12 +1,12 @@
 /* Truths (b), (c) and (d) for lists by cells: a prepared tree agrees with the oracle, uses its lists where it says so,
  * and what the lists leave out is within the certificate. */
+#include "team_support.h"
 #include "unit/field/field_support.h"
 
 #include "field/backend.h"
 #include "field/kernels.h"
 #include "field/tree.h"
 
-static mms_team *team;
 static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
 
 enum { ROWS = 40 };
@@ -175,8 +175,7 @@ static void one_point_is_itself(void **state) {
 }
 
 int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
+  if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agrees_with_the_oracle),
       cmocka_unit_test(lists_cut_short_are_noticed),
@@ -184,8 +183,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(rows_alone_and_after_others),
       cmocka_unit_test(one_point_is_itself),
   };
-  int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  mms_team_free(&team);
-  mms_world_end();
-  return failures;
+  return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -65,6 +65,14 @@ static void every_format_is_drawn(void **state) {
   expect_begins(in_folder("a.SVG"), "<?xml", 5);
 }
 
+/* What a file begins with, into text [room] of zeros. */
+static void read_text(const char *path, char *text, size_t room) {
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+  assert_true(fread(text, 1, room - 1, file) > 0);
+  fclose(file);
+}
+
 static void numbers_are_kept_beside_the_picture(void **state) {
   (void)state;
   mms_chart charts[2] = {{"one", "x", "y", 0, 0, 1, NULL}, {"two", "x", "y", 0, 1, 0, NULL}};
@@ -73,10 +81,7 @@ static void numbers_are_kept_beside_the_picture(void **state) {
   mms_error error = mms_error_none();
   expect_ok(mms_picture_chart(in_folder("two.png"), charts, 2, series, panel_of, 2, &error), &error);
   char text[512] = {0};
-  FILE *file = fopen(in_folder("two.png.csv"), "r");
-  assert_non_null(file);
-  assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-  fclose(file);
+  read_text(in_folder("two.png.csv"), text, sizeof text);
   assert_string_equal(text, "x,y,panel,series,label\n"
                             "0.10000000000000001,-0.25,0,0,\"say \"\"hi\"\", twice\"\n"
                             "0.33333333333333331,2,0,0,\"say \"\"hi\"\", twice\"\n"
@@ -94,10 +99,7 @@ static void error_bars(void **state) {
   mms_error error = mms_error_none();
   expect_ok(mms_picture_chart(in_folder("bars.png"), &chart, 1, series, NULL, 2, &error), &error);
   char text[512] = {0};
-  FILE *file = fopen(in_folder("bars.png.csv"), "r");
-  assert_non_null(file);
-  assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-  fclose(file);
+  read_text(in_folder("bars.png.csv"), text, sizeof text);
   assert_string_equal(text, "x,y,panel,series,label,low,high\n"
                             "1,2,0,0,\"law, one\",1.5,2.5\n"
                             "10,0.5,0,0,\"law, one\",1.0000000000000001e-09,0.75\n"

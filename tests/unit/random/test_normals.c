@@ -1,6 +1,7 @@
 /* Normals: the transform is Box-Muller to rounding, and the law is N(0, 1). */
 #include "support.h"
 
+#include "mmsold/base/sort.h"
 #include "mmsold/random/random.h"
 #include "random/kernels.h"
 #include <stdlib.h>
@@ -62,11 +63,6 @@ static void transform_is_box_muller(void **state) {
 
 enum { DRAWS = 1 << 21 };
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* Mean, variance, third and fourth moments, tails and the Kolmogorov-Smirnov distance, each within 4.5 standard errors
  * (KS: the 1e-5 point, sqrt(-ln(5e-6) / 2n)). */
 static void check_law(double *x, int64_t n) {
@@ -83,7 +79,7 @@ static void check_law(double *x, int64_t n) {
     double expected = (double)n * erfc(t / sqrt(2.0));
     expect_near((double)beyond[t], expected, 4.5 * sqrt(expected) + 3.0); /* + 3: few are expected beyond 5 */
   }
-  qsort(x, (size_t)n, sizeof *x, ascending);
+  mms_sort_doubles(x, n);
   double distance = 0.0;
   for (int64_t i = 0; i < n; i++) {
     double cdf = 0.5 * erfc(-x[i] / sqrt(2.0));

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "mmsold/base/memory.h"
+#include "mmsold/base/sort.h"
 #include "mmsold/linalg/dense.h"
 #include "mmsold/random/random.h"
 #include "mmsold/study/distances.h"
@@ -89,11 +90,6 @@ static void scaled_quantiles_in_one_dimension(void **state) {
   mms_matrix_free(&b);
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static void unequal_sizes_match_the_brute_quantile_integral(void **state) {
   (void)state;
   const int64_t sizes[4][2] = {{3, 5}, {6, 4}, {1, 7}, {90, 30}};
@@ -101,8 +97,8 @@ static void unequal_sizes_match_the_brute_quantile_integral(void **state) {
     int64_t n = sizes[c][0], m = sizes[c][1];
     mms_matrix a = normals(n, 1, 3), b = normals(m, 1, 4);
     double found = sw2(&a, &b, 1), sum = 0;
-    qsort(a.data, (size_t)n, sizeof(double), ascending);
-    qsort(b.data, (size_t)m, sizeof(double), ascending);
+    mms_sort_doubles(a.data, n);
+    mms_sort_doubles(b.data, m);
     for (int64_t u = 0; u < n * m; u++) { /* both quantile functions are constant on ((u, u + 1)/(n m)) */
       double difference = a.data[u / m] - b.data[u / n];
       sum += difference * difference;
