@@ -29,7 +29,10 @@ static mms_status build_and_store(mms_cli *cli, const mms_config *config, const 
   mms_training training = {0};
   mms_status status = mms_config_write(config, &text, error);
   status = mms_cli_agree(cli, status, error);
-  if (status == MMS_OK) status = mms_training_create(&training, cli->team, &config->training, error);
+  mms_training_options options = config->training;
+  options.linalg = config->sampler.linalg;
+  options.may_spread = true;
+  if (status == MMS_OK) status = mms_training_create(&training, cli->team, &options, error);
   if (status == MMS_OK) {
     mms_log_info(&cli->log, "%s", training.description);
     if (mms_team_rank(cli->team) == 0) status = mms_training_store(&training, text, output, error);

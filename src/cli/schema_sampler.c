@@ -195,8 +195,8 @@ static const mms_schema_key rows[] = {
      .section = MMS_SECTION_SCORE,
      .name = "linalg",
      .type = MMS_TYPE_CHOICE,
-     .meaning = "where the d x d algebra is done: on every rank, or spread over them (method mmsold; last bits then "
-                "depend on the number of ranks)",
+     .meaning = "where the d x d algebra is done: on every rank, or spread over them (method mmsold, and the transform "
+                "that prepare fits; last bits then depend on the number of ranks)",
      .unit = "",
      .default_text = "auto",
      .choices = linalgs,

@@ -26,6 +26,12 @@ int mms_rank_grid_part_of_rows(const mms_rank_grid *grid, int64_t first, int64_t
   return mms_rank_grid_share((int)(first + count), grid->block, grid->across, grid->wide) - *local;
 }
 
+bool mms_linalg_spreads(mms_linalg asked, int ranks, double bytes) {
+  static const double AUTO_BYTES = 1073741824.0; /* 1 GiB */
+  if (asked != MMS_LINALG_AUTO) return asked == MMS_LINALG_DISTRIBUTED;
+  return ranks > 1 && bytes >= AUTO_BYTES;
+}
+
 /* As near to a square as the number of ranks allows, wider than high. */
 static void shape_for(int ranks, int *high, int *wide) {
   *high = (int)sqrt((double)ranks);

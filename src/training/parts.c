@@ -38,26 +38,33 @@ bool mms_training_parts_wanted(const mms_training *training, const mms_team *tea
   return tight > 0.0;
 }
 
-mms_status mms_training_parts_share(mms_training *training, const mms_team *team, const double *points,
-                                    mms_error *error) {
-  int64_t n = training->count, d = training->dim;
+mms_status mms_training_parts_deal(mms_blocks *parts, double **mine, const mms_team *team, int64_t n, int64_t d,
+                                   const double *points, mms_error *error) {
   const size_t row = (size_t)d * sizeof(double);
-  training->parts = mms_blocks_make(n, MMS_TRAINING_TILE, mms_team_rank(team), mms_team_size(team));
+  *parts = mms_blocks_make(n, MMS_TRAINING_TILE, mms_team_rank(team), mms_team_size(team));
   double *tile = NULL;
-  mms_status status = mms_allocate_doubles(&training->mine, training->parts.n_local * d, "the training set", error);
+  mms_status status = mms_allocate_doubles(mine, parts->n_local * d, "the training set", error);
   if (status == MMS_OK)
     status = mms_allocate_doubles(&tile, MMS_TRAINING_TILE * d, "a tile of the training set", error);
   status = mms_team_agree(team, status, error);
-  for (int64_t b = 0; status == MMS_OK && b < training->parts.count; b++) {
-    int64_t first = mms_blocks_first_row(&training->parts, b), rows = mms_blocks_rows(&training->parts, b);
+  for (int64_t b = 0; status == MMS_OK && b < parts->count; b++) {
+    int64_t first = mms_blocks_first_row(parts, b), rows = mms_blocks_rows(parts, b);
     if (points != NULL) memcpy(tile, points + first * d, (size_t)rows * row);
     mms_team_broadcast(team, tile, (size_t)rows * row, 0);
-    if (b >= training->parts.first && b < training->parts.end)
-      memcpy(training->mine + (first - training->parts.first_row) * d, tile, (size_t)rows * row);
+    if (b >= parts->first && b < parts->end) memcpy(*mine + (first - parts->first_row) * d, tile, (size_t)rows * row);
   }
   free(tile);
+  return status;
+}
+
+mms_status mms_training_parts_share(mms_training *training, const mms_team *team, const double *points,
+                                    mms_error *error) {
+  const int64_t d = training->dim;
+  mms_status status =
+      mms_training_parts_deal(&training->parts, &training->mine, team, training->count, d, points, error);
   if (status == MMS_OK)
-    status = mms_tiles_create(&training->tiles, team, &training->parts, row, PIECE_BYTES, training->mine, error);
+    status = mms_tiles_create(&training->tiles, team, &training->parts, (size_t)d * sizeof(double), PIECE_BYTES,
+                              training->mine, error);
   return status;
 }
 

@@ -8,6 +8,11 @@
  * on all ranks. */
 bool mms_training_parts_wanted(const mms_training *training, const mms_team *team, const mms_training_options *options);
 
+/* Rank 0's points [n][d] (NULL elsewhere) dealt out tile by tile: *mine [parts.n_local][d], freed with free(), are the
+ * rows that `parts` says are this rank's. Collective; agreed. */
+mms_status mms_training_parts_deal(mms_blocks *parts, double **mine, const mms_team *team, int64_t n, int64_t d,
+                                   const double *points, mms_error *error);
+
 /* Hand rank 0's points [n][d] (NULL elsewhere) out. Collective; agreed. */
 mms_status mms_training_parts_share(mms_training *training, const mms_team *team, const double *points,
                                     mms_error *error);

@@ -11,6 +11,8 @@
 /* What rank 0 builds and the others receive. */
 typedef struct draft {
   mms_source source; /* points.values end in the sampler's coordinates */
+  char *about;       /* source and selection in words */
+  int fitted_by;     /* ranks that fitted the transform together; 0: rank 0 alone, or nothing was fitted */
   char *description;
 } draft;
 
@@ -38,29 +40,50 @@ uint64_t mms_training_checksum(int64_t n, int64_t d, const double *points) {
   return add_bytes(hash, points, (size_t)n * (size_t)d * sizeof(double));
 }
 
-static mms_status describe(draft *d, const mms_training_options *options, const char *about, mms_error *error) {
-  char pca[64] = "", whitening[64] = "";
+static mms_status describe(draft *d, const mms_training_options *options, mms_error *error) {
+  char pca[64] = "", whitening[64] = "", spread[64] = "";
   if (options->components > 0) snprintf(pca, sizeof pca, "; PCA to %lld components", (long long)options->components);
+  if (d->fitted_by > 0) snprintf(spread, sizeof spread, ", fitted by %d ranks together", d->fitted_by);
   if (options->whiten != MMS_WHITEN_NONE)
     snprintf(whitening, sizeof whitening, "; whitening (%s) of the top %lld",
              options->whiten == MMS_WHITEN_CAP ? "cap" : "full", (long long)options->whiten_top);
-  return mms_format_text(&d->description, error, "%s%s%s", about, pca, whitening);
+  return mms_format_text(&d->description, error, "%s%s%s%s", d->about, pca, whitening, spread);
 }
 
-/* Fit and apply the transform where the source does not bring its own. */
-static mms_status transform_rows(mms_source *source, const mms_training_options *options, mms_error *error) {
-  mms_matrix *values = &source->points.values;
-  if (source->prepared) {
-    if (options->components == 0 && options->whiten == MMS_WHITEN_NONE) return MMS_OK;
-    return mms_fail(error, MMS_ERR_INPUT,
-                    "%s: was made by `prepare` and has its transform; set components: 0 and whiten: none",
-                    options->source);
+/* A fit over the ranks' grid holds the covariance, its eigenvectors and what the solver works with. */
+static const double FIT_MATRICES = 4.0;
+
+static bool fit_spreads(const draft *d, const mms_team *team, const mms_training_options *options) {
+  const double columns = (double)d->source.points.values.cols;
+  if (!options->may_spread || d->source.prepared || (options->components == 0 && options->whiten == MMS_WHITEN_NONE))
+    return false;
+  return mms_linalg_spreads(options->linalg, mms_team_size(team), FIT_MATRICES * columns * columns * sizeof(double));
+}
+
+/* Fit the transform where the source does not bring its own. Collective; agreed. */
+static mms_status fit(draft *d, const mms_team *team, const mms_training_options *options, mms_error *error) {
+  mms_transform *transform = &d->source.transform;
+  const mms_matrix *values = &d->source.points.values;
+  const bool builds = mms_team_rank(team) == 0;
+  bool spread = builds && fit_spreads(d, team, options);
+  mms_team_broadcast(team, &spread, sizeof spread, 0);
+  if (spread) {
+    d->fitted_by = mms_team_size(team);
+    return mms_transform_fit_distributed(transform, team, builds ? values : NULL, options->components, options->whiten,
+                                         options->whiten_top, error);
   }
-  mms_status status =
-      mms_transform_fit(&source->transform, values, options->components, options->whiten, options->whiten_top, error);
-  if (status != MMS_OK || source->transform.identity) return status;
+  mms_status status = MMS_OK;
+  if (builds && !d->source.prepared)
+    status = mms_transform_fit(transform, values, options->components, options->whiten, options->whiten_top, error);
+  return mms_team_agree(team, status, error);
+}
+
+/* The rows in the sampler's coordinates. */
+static mms_status transform_rows(mms_source *source, mms_error *error) {
+  mms_matrix *values = &source->points.values;
+  if (source->prepared || source->transform.identity) return MMS_OK;
   mms_matrix latent;
-  status = mms_matrix_create(&latent, values->rows, source->transform.dim, "the training points", error);
+  mms_status status = mms_matrix_create(&latent, values->rows, source->transform.dim, "the training points", error);
   if (status != MMS_OK) return status;
   mms_transform_encode(&source->transform, values->rows, values->data, latent.data);
   mms_matrix_free(values);
@@ -68,19 +91,30 @@ static mms_status transform_rows(mms_source *source, const mms_training_options 
   return MMS_OK;
 }
 
-static mms_status build(draft *d, const mms_training_options *options, mms_error *error) {
+static mms_status read_rows(draft *d, const mms_training_options *options, mms_error *error) {
   if (options->placement == MMS_PLACEMENT_PARTITIONED && !options->may_partition)
     return mms_fail(error, MMS_ERR_INPUT,
                     "placement: partitioned is for run and evaluate; here the training set is held whole: use auto or "
                     "replicated");
   if (options->components < 0)
     return mms_fail(error, MMS_ERR_INPUT, "components: %lld is negative", (long long)options->components);
-  char *about = NULL;
-  mms_status status = mms_source_select(&d->source, options, &about, error);
-  if (status == MMS_OK) status = transform_rows(&d->source, options, error);
-  if (status == MMS_OK) status = describe(d, options, about, error);
-  free(about);
+  mms_status status = mms_source_select(&d->source, options, &d->about, error);
+  if (status == MMS_OK && d->source.prepared && (options->components > 0 || options->whiten != MMS_WHITEN_NONE))
+    status = mms_fail(error, MMS_ERR_INPUT,
+                      "%s: was made by `prepare` and has its transform; set components: 0 and whiten: none",
+                      options->source);
   return status;
+}
+
+/* Rank 0's draft. Collective; agreed. */
+static mms_status build(draft *d, const mms_team *team, const mms_training_options *options, mms_error *error) {
+  const bool builds = mms_team_rank(team) == 0;
+  mms_status status = mms_team_agree(team, builds ? read_rows(d, options, error) : MMS_OK, error);
+  if (status == MMS_OK) status = fit(d, team, options, error);
+  if (status != MMS_OK) return status;
+  if (builds) status = transform_rows(&d->source, error);
+  if (builds && status == MMS_OK) status = describe(d, options, error);
+  return mms_team_agree(team, status, error);
 }
 
 static facts facts_of(const draft *d) {
@@ -138,12 +172,9 @@ mms_status mms_training_create(mms_training *training, const mms_team *team, con
   *training = (mms_training){0};
   draft d = {0};
   facts f = {0};
-  mms_status status = MMS_OK;
-  bool builds = mms_team_rank(team) == 0;
-  if (builds) status = build(&d, options, error);
-  status = mms_team_agree(team, status, error);
+  mms_status status = build(&d, team, options, error);
   if (status == MMS_OK) {
-    if (builds) f = facts_of(&d);
+    if (mms_team_rank(team) == 0) f = facts_of(&d);
     mms_team_broadcast(team, &f, sizeof f, 0);
     training->count = f.count;
     training->dim = f.dim;
@@ -161,6 +192,7 @@ mms_status mms_training_create(mms_training *training, const mms_team *team, con
                                    : share_points(training, team, &d, error);
   }
   mms_source_free(&d.source);
+  free(d.about);
   free(d.description);
   if (status != MMS_OK) mms_training_free(training);
   return status;

@@ -2,6 +2,7 @@
 
 #include "mmsold/base/memory.h"
 #include "mmsold/linalg/dense.h"
+#include "training/transform_parts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,9 +74,8 @@ static mms_status spectrum_of(spectrum *s, const mms_matrix *data, const double 
   return status;
 }
 
-/* √λ'_j, j < d, by which whitening divides direction j. e_j are the eigenvalues plus their floor.
- * cap:  λ'_j = 1 for j <= k, e_j/τ beyond, τ = e_{k+1} (e_d where k >= d).   full: λ'_j = e_{min(j, k)}. */
-static void whitening_scales(int64_t dim, const double *eigenvalues, mms_whiten whiten, int64_t top, double *scales) {
+/* With e_j the eigenvalues plus their floor. */
+void mms_transform_scales(int64_t dim, const double *eigenvalues, mms_whiten whiten, int64_t top, double *scales) {
   for (int64_t j = 0; j < dim; j++) {
     double e = fmax(eigenvalues[j], 0.0) + EIGENVALUE_FLOOR; /* rounding can make a zero eigenvalue negative */
     double tau = fmax(eigenvalues[top < dim ? top : dim - 1], 0.0) + EIGENVALUE_FLOOR;
@@ -88,13 +88,10 @@ static void whitening_scales(int64_t dim, const double *eigenvalues, mms_whiten 
 
 /* PCA, perhaps whitened: encode = V diag(1/scale), decode = diag(scale) Vᵀ, V the first d eigenvectors. In these
  * coordinates the covariance is diagonal, so S^{±1/2} is too. */
-static void fill_projection(mms_transform *t, const mms_matrix *vectors, const double *scales) {
+void mms_transform_put_component(mms_transform *t, int64_t j, const double *v, int64_t stride, double scale) {
   for (int64_t i = 0; i < t->data_dim; i++) {
-    for (int64_t j = 0; j < t->dim; j++) {
-      double v = vectors->data[i * t->data_dim + j];
-      t->encode.data[i * t->dim + j] = v / scales[j];
-      t->decode.data[j * t->data_dim + i] = v * scales[j];
-    }
+    t->encode.data[i * t->dim + j] = v[i * stride] / scale;
+    t->decode.data[j * t->data_dim + i] = v[i * stride] * scale;
   }
 }
 
@@ -115,31 +112,37 @@ static mms_status fill_symmetric(mms_transform *t, const mms_matrix *vectors, co
   return MMS_OK;
 }
 
-mms_status mms_transform_fit(mms_transform *transform, const mms_matrix *data, int64_t components, mms_whiten whiten,
-                             int64_t whiten_top, mms_error *error) {
+mms_status mms_transform_begin(mms_transform *transform, double **scales, const mms_matrix *data, int64_t components,
+                               mms_whiten whiten, int64_t whiten_top, mms_error *error) {
   int64_t columns = data->cols;
+  *scales = NULL;
   *transform = (mms_transform){.identity = true, .data_dim = columns, .dim = columns};
   if (components == 0 && whiten == MMS_WHITEN_NONE) return MMS_OK;
   mms_status status = check_options(data, components, whiten, whiten_top, error);
   if (status != MMS_OK) return status;
   transform->identity = false;
   transform->dim = components > 0 ? components : columns;
-  spectrum s = {0};
-  double *scales = NULL;
   status = mms_matrix_create(&transform->offset, 1, columns, "the mean", error);
   if (status == MMS_OK) status = mms_matrix_create(&transform->encode, columns, transform->dim, "the encoder", error);
   if (status == MMS_OK) status = mms_matrix_create(&transform->decode, transform->dim, columns, "the decoder", error);
-  if (status == MMS_OK) status = mms_allocate_doubles(&scales, transform->dim, "scales", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(scales, transform->dim, "scales", error);
+  if (status == MMS_OK) column_means(data, transform->offset.data);
+  if (status != MMS_OK) mms_transform_free(transform);
+  return status;
+}
+
+mms_status mms_transform_fit(mms_transform *transform, const mms_matrix *data, int64_t components, mms_whiten whiten,
+                             int64_t whiten_top, mms_error *error) {
+  spectrum s = {0};
+  double *scales = NULL;
+  mms_status status = mms_transform_begin(transform, &scales, data, components, whiten, whiten_top, error);
+  if (status != MMS_OK || transform->identity) return status;
+  status = spectrum_of(&s, data, transform->offset.data, error);
   if (status == MMS_OK) {
-    column_means(data, transform->offset.data);
-    status = spectrum_of(&s, data, transform->offset.data, error);
-  }
-  if (status == MMS_OK) {
-    whitening_scales(transform->dim, s.values, whiten, whiten_top, scales);
-    if (components > 0)
-      fill_projection(transform, &s.vectors, scales);
-    else
-      status = fill_symmetric(transform, &s.vectors, scales, error);
+    mms_transform_scales(transform->dim, s.values, whiten, whiten_top, scales);
+    for (int64_t j = 0; components > 0 && j < transform->dim; j++)
+      mms_transform_put_component(transform, j, s.vectors.data + j, data->cols, scales[j]);
+    if (components == 0) status = fill_symmetric(transform, &s.vectors, scales, error);
   }
   spectrum_free(&s);
   free(scales);

@@ -73,3 +73,24 @@ expect_exit 2 'distributed is for sampler.method: mmsold; langevin works with wh
   run_ranks 2 run c.yaml --output.directory=none --sampler.method=langevin
 sed 's/, components: 20.*/}/; s/bandwidth: 0.2/bandwidth: 1e-9/' c.yaml > singular.yaml # 20 points in 30 dimensions
 expect_exit 2 'singular in floating point' run_ranks 2 run singular.yaml --training.count=20
+
+# prepare's own fit: a run from the file it makes is near one that fits for itself; a run never spreads its fit
+expect_exit 0 'PCA to 20 components; whitening \(full\) of the top 6, fitted by 3 ranks together' \
+  run_ranks 3 prepare c.yaml --output together.h5
+sed 's/^training: .*/training: {source: together.h5}/' c.yaml > prepared.yaml
+run_ranks 3 run prepared.yaml --quiet --output.directory=prepared --score.linalg=replicated
+near whole prepared
+run_ranks 2 prepare c.yaml --quiet --output alone.h5 --score.linalg=auto | grep -q alone.h5
+"$PYTHON" - <<'PY'
+import h5py, numpy as np
+a, b = h5py.File("alone.h5"), h5py.File("together.h5")
+for name in ("training", "transform/offset", "transform/encode", "transform/decode"):
+    assert np.abs(a[name][()] - b[name][()]).max() <= 1e-10 * np.abs(a[name][()]).max(), name
+def source(file):
+    text = file.attrs["source"]
+    return text.decode() if isinstance(text, bytes) else text
+assert "by 3 ranks together" in source(b) and "together" not in source(a)
+PY
+expect_exit 2 'components: 31 is not possible with 1100 points of 30 columns' \
+  run_ranks 2 prepare c.yaml --output none.h5 --training.components=31
+[ ! -e none.h5 ] || fail "a prepare that failed left a file"

@@ -5,6 +5,7 @@
 #include "mmsold/base/log.h"
 #include "mmsold/base/matrix.h"
 #include "mmsold/base/status.h"
+#include "mmsold/linalg/distributed.h"
 #include "mmsold/parallel/shared.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/parallel/tiles.h"
@@ -27,7 +28,9 @@ typedef struct mms_training_options {
   mms_whiten whiten;
   int64_t whiten_top;
   mms_placement placement;
-  bool may_partition;     /* the caller can work with a partitioned set; others are refused one */
+  mms_linalg linalg;  /* where a transform's D × D algebra is done, for callers who may have it spread */
+  bool may_spread;    /* others fit on rank 0: the last bits of a fit that is spread depend on the number of ranks */
+  bool may_partition; /* the caller can work with a partitioned set; others are refused one */
   int64_t partition_from; /* auto takes partitioned only from this dimension on (mms_field_partition_from) */
 } mms_training_options;
 
@@ -83,11 +86,11 @@ void mms_training_walk(const mms_training *training, mms_training_visitor *visit
 int64_t mms_training_bytes(const mms_training *training); /* private memory of this rank, not what a node shares */
 const char *mms_training_placement(const mms_training *training); /* "replicated, one copy per node" ... */
 
-/* Build the training set: rank 0 reads, selects and fits; the others receive. (So rank 0 needs memory for the whole
- * source at this time, where the set is partitioned too.) placement auto: partitioned where several ranks work, the
- * caller takes it, d >= partition_from, and 12 n d bytes (the set and the field's single-precision copy) are more than
- * half of what is available on some node or more than is free for shared memory there; else replicated. The values are
- * the same to the bit, and so is the checksum. A source that
+/* Build the training set: rank 0 reads, selects and fits (the fit may be spread over the ranks); the others receive.
+ * (So rank 0 needs memory for the whole source at this time, where the set is partitioned too.) placement auto:
+ * partitioned where several ranks work, the caller takes it, d >= partition_from, and 12 n d bytes (the set and the
+ * field's single-precision copy) are more than half of what is available on some node or more than is free for shared
+ * memory there; else replicated. The values are the same to the bit, and so is the checksum. A source that
  * `mms_training_store` wrote ("FILE.h5" made by `prepare`) is taken with its transform; then
  * components and whiten must be off. Collective; agreed: on failure all ranks return the same
  * status and *training is empty. Free with mms_training_free (collective). */

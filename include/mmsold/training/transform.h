@@ -5,6 +5,7 @@
 
 #include "mmsold/base/matrix.h"
 #include "mmsold/base/status.h"
+#include "mmsold/parallel/team.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,12 @@ typedef enum mms_whiten { MMS_WHITEN_NONE, MMS_WHITEN_CAP, MMS_WHITEN_FULL } mms
  * sqrt(e_j), the others by sqrt(e_k). Both symmetric: S^{±1/2} = Q λ'^{±1/2} Qᵀ. */
 mms_status mms_transform_fit(mms_transform *transform, const mms_matrix *data, int64_t components, mms_whiten whiten,
                              int64_t whiten_top, mms_error *error);
+
+/* The same fit to rank 0's X (NULL elsewhere) with the D × D matrices spread over the ranks, so that none holds a whole
+ * one but the transform itself, which rank 0 gets; the others' is empty. Last bits depend on the number of ranks, and
+ * components of equal eigenvalues may turn. Collective; agreed. */
+mms_status mms_transform_fit_distributed(mms_transform *transform, const mms_team *team, const mms_matrix *data,
+                                         int64_t components, mms_whiten whiten, int64_t whiten_top, mms_error *error);
 
 /* z [rows][d] from x [rows][D], and back. Local; rows may be 0. The identity copies. */
 void mms_transform_encode(const mms_transform *transform, int64_t rows, const double *x, double *z);
