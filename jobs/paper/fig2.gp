@@ -1,5 +1,5 @@
 # Fig. 2's picture from its table `csv`: distance to the target against the smoothing, a panel for each of `sources`, for all
-# `draws`, of which lm has the `most`.
+# `methods` and `draws`, of which lm has the last alone.
 set datafile separator ','
 set datafile missing NaN # rows of other lines don't break a line
 set multiplot layout 1,words(sources)
@@ -15,9 +15,9 @@ dash(i) = words(draws) + 1 - i
 at(source, method, m) = strcol(1) eq source && strcol(2) eq method && strcol(4) eq m ? column(5) : NaN
 do for [source in sources] {
   set title source
-  plot for [method in 'exponential cfdm'] for [i = 1:words(draws)] csv using 3:(at(source, method, word(draws, i))) \
+  plot for [method in methods] for [i = (method eq 'lm' ? words(draws) : 1):words(draws)] \
+    csv using 3:(at(source, method, word(draws, i))) \
     with linespoints lc rgb colour(method) pt (i == words(draws) ? 7 : 3 + i) dt dash(i) \
-    title name(method).', M = '.word(draws, i), \
-    csv using 3:(at(source, 'lm', most)) with linespoints lc rgb colour('lm') pt 7 title name('lm').', M = '.most
+    title name(method).', M = '.word(draws, i)
 }
 unset multiplot

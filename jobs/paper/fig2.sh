@@ -76,4 +76,4 @@ for source in "${sources[@]}"; do
     done
   done
 done
-draw_picture fig2.gp fig2 "sources='${sources[*]}'; draws='${draws[*]}'; most='$most'"
+draw_picture fig2.gp fig2 "sources='${sources[*]}'; draws='${draws[*]}'; methods='${methods[*]}'"

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /* Rows of a d × d moment that are formed and summed together, over all local blocks: their limbs, 24 bytes a value,
- * stay in a cache of 2 MiB up to d = 700, while the product still has work for BLAS. */
-enum { PANEL = 64 };
+ * stay in a cache of 2 MiB up to d = 680, and the product is large enough for BLAS' full rate. One moment after the
+ * other. */
+enum { PANEL = 128 };
 
 /* What a block may add to a sum (see exact_sum.h). */
 static const double LARGEST_MOMENT = 140737488355328.0; /* 2^47 */
@@ -46,22 +47,26 @@ static void add_column_sums(const mms_panels *panels, mms_exact_sum *sum, int64_
   mms_exact_sum_add(sum, at, d, panels->panel);
 }
 
-/* Rows first .. first + now − 1 of the moments of a block, and with the first of them its sums of columns. */
-static void add_block(const mms_panels *panels, mms_exact_sum *sum, int64_t rows, const double *y, const double *w,
-                      int64_t first, int64_t now) {
-  int64_t d = panels->dim, triangle = mms_panels_triangle(d), at = w == NULL ? d : 2 * d;
+/* The d × d moments: YᵀY, WᵀW, YᵀW. */
+enum { GRAM_Y, GRAM_W, PRODUCT, MOMENTS };
+
+/* Rows first .. first + now − 1 of a moment of a block, and with the first of all its sums of columns. */
+static void add_block(const mms_panels *panels, mms_exact_sum *sum, int moment, int64_t rows, const double *y,
+                      const double *w, int64_t first, int64_t now) {
+  int64_t d = panels->dim, triangle = mms_panels_triangle(d), at = (w == NULL ? d : 2 * d) + moment * triangle;
   if (d <= MMS_FEW_DIMENSIONS) {
     mms_few_moments(rows, d, y, w, panels->panel);
     mms_exact_sum_add(sum, 0, w == NULL ? mms_panels_plain_length(d) : mms_panels_step_length(d), panels->panel);
     return;
   }
-  if (first == 0) add_column_sums(panels, sum, 0, rows, y);
-  if (first == 0 && w != NULL) add_column_sums(panels, sum, d, rows, w);
-  add_gram(panels, sum, at, rows, y, first, now);
-  if (w == NULL) return;
-  add_gram(panels, sum, at + triangle, rows, w, first, now);
+  if (moment == GRAM_Y && first == 0) add_column_sums(panels, sum, 0, rows, y);
+  if (moment == GRAM_Y && first == 0 && w != NULL) add_column_sums(panels, sum, d, rows, w);
+  if (moment != PRODUCT) {
+    add_gram(panels, sum, at, rows, moment == GRAM_Y ? y : w, first, now);
+    return;
+  }
   mms_dense_product_panel(rows, d, first, now, y, w, panels->panel);
-  mms_exact_sum_add(sum, at + 2 * triangle + first * d, now * d, panels->panel);
+  mms_exact_sum_add(sum, at + first * d, now * d, panels->panel);
 }
 
 int64_t mms_panels_add(mms_panels *panels, mms_exact_sum *sum, const double *y, const double *w, int64_t *count) {
@@ -69,11 +74,14 @@ int64_t mms_panels_add(mms_panels *panels, mms_exact_sum *sum, const double *y, 
   int64_t d = panels->dim, bad = -1;
   memset(panels->refused, 0, (size_t)(blocks->end - blocks->first) * sizeof *panels->refused);
   *count = 0;
-  for (int64_t first = 0; first < d; first += PANEL) {
-    int64_t now = d - first < PANEL ? d - first : PANEL;
+  const int moments = w == NULL || d <= MMS_FEW_DIMENSIONS ? 1 : MOMENTS;
+  const int64_t panels_each = (d + PANEL - 1) / PANEL;
+  for (int64_t part = 0; part < moments * panels_each; part++) {
+    const int moment = (int)(part / panels_each);
+    const int64_t first = part % panels_each * PANEL, now = d - first < PANEL ? d - first : PANEL;
     for (int64_t b = blocks->first; b < blocks->end; b++) {
       int64_t before = mms_exact_sum_refused(sum), offset = (mms_blocks_first_row(blocks, b) - blocks->first_row) * d;
-      add_block(panels, sum, mms_blocks_rows(blocks, b), y + offset, w == NULL ? NULL : w + offset, first, now);
+      add_block(panels, sum, moment, mms_blocks_rows(blocks, b), y + offset, w == NULL ? NULL : w + offset, first, now);
       if (mms_exact_sum_refused(sum) == before || panels->refused[b - blocks->first] != 0.0) continue;
       panels->refused[b - blocks->first] = 1.0;
       *count += 1;

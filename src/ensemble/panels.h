@@ -21,8 +21,8 @@ int64_t mms_panels_plain_length(int64_t d); /* 1ᵀY and the triangle of YᵀY *
 int64_t mms_panels_step_length(int64_t d);  /* 1ᵀY, 1ᵀW, the triangles of YᵀY and WᵀW, and YᵀW */
 
 /* The moments of all local blocks, in that order from the first place of `sum` on; w NULL: of y alone. Some rows of
- * the d × d ones at a time, so that the sums' limbs stay in cache. A block's arithmetic depends on nothing but the
- * block. Returns the first block that holds values which the sums refuse, or −1; `count` receives how many do. */
+ * one of the d × d ones at a time, so that the sums' limbs stay in cache. A block's arithmetic depends on nothing but
+ * the block. Returns the first block that holds values which the sums refuse, or −1; `count` receives how many do. */
 int64_t mms_panels_add(mms_panels *panels, mms_exact_sum *sum, const double *y, const double *w, int64_t *count);
 
 /* Potentials are of any size, 1e8 and more for a particle far away at a small bandwidth: they travel divided by this
