@@ -61,7 +61,7 @@ static mms_status set_choice(const mms_config *config, mms_key key, const char *
     names[count++] = choice->name;
   }
   char accepts[256];
-  mms_schema_accepts(key, accepts, sizeof accepts);
+  mms_schema_accepts_one(key, accepts, sizeof accepts);
   const char *near = mms_words_nearest(text, names, count);
   return mms_config_refuse(config, key, place, error, "\"%s\" is not one of %s%s%s%s", text, accepts,
                            near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",

@@ -54,6 +54,16 @@ static mms_reference reference_of(const char *text) {
   return strcmp(text, "normal") == 0 ? MMS_REFERENCE_NORMAL : MMS_REFERENCE_FILE;
 }
 
+/* A file that is the reference is looked at before the cells are run, not after. For rank 0. */
+static mms_status check_reference(const mms_config *config, mms_error *error) {
+  const mms_value *file = &config->values[MMS_KEY_CONVERGE_REFERENCE];
+  mms_points points = {0};
+  if (reference_of(file->text) != MMS_REFERENCE_FILE) return MMS_OK;
+  mms_status status = mms_points_read(&points, file->text, error);
+  mms_points_free(&points);
+  return status == MMS_OK ? MMS_OK : mms_fail_within(error, "converge.reference");
+}
+
 /* Measure what is there, say it, draw it. */
 static mms_status report(mms_cli *cli, const mms_config *config, const mms_grid *grid, const mms_status *outcome,
                          mms_error *error) {
@@ -143,6 +153,7 @@ static mms_status study(mms_cli *cli, const mms_config *config, const wishes *as
     status = mms_allocate(&memory, grid.count, sizeof(mms_status), "how the cells ended", error);
     outcome = memory;
   }
+  if (status == MMS_OK && asked->cell == 0 && mms_cli_speaks(cli)) status = check_reference(config, error);
   status = mms_cli_agree(cli, status, error);
   if (status == MMS_OK) mms_config_warn(&grid.configs[0], &cli->log);
   if (status == MMS_OK && asked->check) {

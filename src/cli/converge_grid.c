@@ -228,6 +228,10 @@ mms_status mms_grid_create(mms_grid *grid, const mms_config *config, bool fresh,
   for (int64_t rung = 0; rung < grid->rungs; rung++)
     grid->x[rung] = number_of(row, &config->values[row->key], element_at(config, &grid->ladders[0], rung));
   for (int64_t c = 0; status == MMS_OK && c < grid->count; c++) status = make_cell(grid, config, c, fresh, error);
+  const mms_value *nearest = &config->values[MMS_KEY_CONVERGE_NEAREST];
+  if (status == MMS_OK && nearest->known && grid->configs[0].score.backend != MMS_BACKEND_NEIGHBOURS)
+    return mms_config_refuse(config, MMS_KEY_CONVERGE_NEAREST, nearest->place, error,
+                             "score.nearest is looked at by score.backend: neighbours alone: give that too");
   return status;
 }
 

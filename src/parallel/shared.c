@@ -98,8 +98,10 @@ mms_status mms_shared_create(mms_shared **shared, const mms_team *team, size_t b
       status = check_room(bytes, what, error);
   }
   status = mms_team_agree(team, status, error);
-  if (status == MMS_OK && !alone) status = open_window(made, what, error);
-  if (status == MMS_OK && mms_team_node_count(team) < mms_team_size(team)) status = mms_team_agree(team, status, error);
+  if (status == MMS_OK && mms_team_node_count(team) < mms_team_size(team)) {
+    if (!alone) status = open_window(made, what, error);
+    status = mms_team_agree(team, status, error);
+  }
   if (status != MMS_OK) {
     /* A window that opened here and not elsewhere cannot be closed: closing is collective. It is left to the end. */
     if (made != NULL && !made->windowed) free(made->data);

@@ -184,7 +184,7 @@ WRAP(FAULT_MPI, int, MPI_Win_create_errhandler, (MPI_Win_errhandler_function *f,
 WRAP(FAULT_MPI, int, MPI_Comm_get_errhandler, (MPI_Comm c, MPI_Errhandler *h), (c, h), BROKEN(c))
 WRAP(FAULT_MPI, int, MPI_Errhandler_free, (MPI_Errhandler *h), (h), BROKEN(MPI_COMM_WORLD))
 /* A window that is refused is a status; one that was had and breaks is an end like the others. */
-WRAP(FAULT_MPI, int, MPI_Win_allocate_shared, (MPI_Aint n, int u, MPI_Info i, MPI_Comm c, void *b, MPI_Win *w), (n, u, i, c, b, w), BROKEN(c))
+WRAP(FAULT_MPI, int, MPI_Win_allocate_shared, (MPI_Aint n, int u, MPI_Info i, MPI_Comm c, void *b, MPI_Win *w), (n, u, i, c, b, w), if (fault.together) (void)!__real_MPI_Win_allocate_shared(n, u, i, c, b, w); BROKEN(c))
 #define BROKEN_WINDOW(win) MPI_Win_call_errhandler(win, MPI_ERR_OTHER); return MPI_ERR_OTHER
 WRAP(FAULT_MPI, int, MPI_Win_shared_query, (MPI_Win w, int r, MPI_Aint *n, int *u, void *b), (w, r, n, u, b), BROKEN_WINDOW(w))
 WRAP(FAULT_MPI, int, MPI_Win_lock_all, (int a, MPI_Win w), (a, w), BROKEN_WINDOW(w))

@@ -89,6 +89,10 @@ for name in "kurtosis", "mean_potential":
     assert 0 < bias < 0.1 * average, (name, bias, average)
 PY
 expect_exit 2 'has a limit of its own' run_ranks 1 converge c.yaml --converge.reference=limit --converge.count=12,13
+expect_exit 2 "converge.reference: nothing.npy: no such file" run_ranks 2 converge c.yaml --output.directory=never --converge.reference=nothing.npy
+[ ! -e never ] || fail "cells were begun without a reference"
+expect_exit 2 "nearest is looked at by score.backend: neighbours alone" run_ranks 1 converge c.yaml --converge.nearest=2,4 --check
+expect_exit 2 "\"lmx\" is not one of lm, " run_ranks 1 converge c.yaml --converge.scheme=lmx
 
 # what is refused
 expect_exit 2 'c.yaml: the section converge has no ladder' run_ranks 1 converge c.yaml --converge.particles=64

@@ -196,6 +196,27 @@ static void too_much_is_refused(void **state) {
 }
 
 /* A folder that is not there: its name is in the message. */
+/* The window is made, and this rank alone is told that it was not. */
+static bool refuse_window;
+int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *base, MPI_Win *window) {
+  int code = PMPI_Win_allocate_shared(size, unit, info, comm, base, window);
+  return refuse_window ? MPI_ERR_OTHER : code;
+}
+
+static void window_refused_on_one_rank_is_refused_on_all(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  mms_shared *shared = NULL;
+  if (mms_team_node_size(team) == 1) return;
+  refuse_window = mms_team_rank(team) == mms_team_size(team) - 1;
+  mms_status status = mms_shared_create(&shared, team, 100, "the training set", &error);
+  refuse_window = false;
+  expect_refused(status, MMS_ERR_SYSTEM, &error, "MPI refused");
+  expect_same_everywhere(status, &error);
+  assert_null(shared);
+  check_shared(team, 1000);
+}
+
 static void missing_folder_is_named(void **state) {
   (void)state;
   if (mms_team_size(team) == 1) return;
@@ -280,6 +301,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(memory_is_shared),
       cmocka_unit_test(memory_is_shared_over_nodes),
       cmocka_unit_test(too_much_is_refused),
+      cmocka_unit_test(window_refused_on_one_rank_is_refused_on_all),
       cmocka_unit_test(missing_folder_is_named),
       cmocka_unit_test(singletons_are_refused),
       cmocka_unit_test(begun_once),
