@@ -3,6 +3,7 @@
 #include "cli/words.h"
 #include "mmsold/base/memory.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,16 +25,17 @@ mms_status mms_config_refuse(const mms_config *config, mms_key key, mms_place pl
   return mms_fail(error, MMS_ERR_INPUT, "%s:%d:%d: %s: %s", config->name, place.line, place.column, path, why);
 }
 
-/* Numbers of the three kinds; `why` is set where one isn't accepted. */
-static bool accept_number(const mms_schema_key *row, const char *text, mms_value *value, const char **why) {
+/* Numbers of the three kinds; `why` [size] says more where one isn't accepted. */
+static bool accept_number(const mms_schema_key *row, const char *text, mms_value *value, char *why, size_t size) {
   mms_number read = MMS_NUMBER_OK;
-  *why = "";
+  why[0] = '\0';
   if (row->type == MMS_TYPE_INTEGER) {
     read = mms_number_integer(text, &value->integer);
     if (read == MMS_NUMBER_OK && row->even && value->integer % 2 != 0) {
-      *why = ": draws come in antithetic pairs";
+      snprintf(why, size, ": draws come in antithetic pairs");
       return false;
     }
+    if (read == MMS_NUMBER_OK && value->integer > row->most) snprintf(why, size, ": at most %" PRId64, row->most);
     if (read == MMS_NUMBER_OK) return value->integer >= row->least && value->integer <= row->most;
   } else if (row->type == MMS_TYPE_SEED) {
     read = mms_number_seed(text, &value->seed);
@@ -41,10 +43,10 @@ static bool accept_number(const mms_schema_key *row, const char *text, mms_value
     read = mms_number_real(text, &value->real);
     if (read == MMS_NUMBER_OK) return row->at_least ? value->real >= row->above : value->real > row->above;
   }
-  if (read == MMS_NUMBER_FRACTION) *why = ": write it in digits alone";
-  if (read == MMS_NUMBER_RANGE) *why = ": it is out of range";
+  if (read == MMS_NUMBER_FRACTION) snprintf(why, size, ": write it in digits alone");
+  if (read == MMS_NUMBER_RANGE) snprintf(why, size, ": it is out of range");
   if (read == MMS_NUMBER_NOT && strspn(text, "+-.0123456789") > 0 && strpbrk(text, "0123456789") != NULL)
-    *why = ": a number stands alone, without a unit or anything after it";
+    snprintf(why, size, ": a number stands alone, without a unit or anything after it");
   return read == MMS_NUMBER_OK;
 }
 
@@ -86,11 +88,11 @@ mms_status mms_config_accept(const mms_config *config, mms_key key, const char *
   } else if (row->type == MMS_TYPE_REAL_OR_AUTO && strcmp(text, "auto") == 0) {
     value->is_auto = true;
   } else {
-    const char *why;
+    char why[96];
     if (!plain)
       return mms_config_refuse(config, key, place, error, "\"%s\" in quotes is a text; it takes %s, without quotes",
                                text, accepts);
-    if (!accept_number(row, text, value, &why))
+    if (!accept_number(row, text, value, why, sizeof why))
       return mms_config_refuse(config, key, place, error, "\"%s\" is not %s%s", text, accepts, why);
   }
   return MMS_OK;

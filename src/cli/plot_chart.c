@@ -88,7 +88,10 @@ mms_status mms_plot_evaluated(const mms_plot *plot, mms_error *error) {
   mms_matrix points = {0}, potential = {0}, xy = {0};
   mms_status status = mms_h5_read_matrix(plot->file, "/points", &points, error);
   if (status == MMS_OK) status = mms_h5_read_matrix(plot->file, "/V", &potential, error);
-  if (status == MMS_OK && (points.cols != 2 || potential.rows != points.rows || potential.cols != 1))
+  if (status == MMS_OK && (potential.rows != points.rows || potential.cols != 1))
+    status = mms_fail(error, MMS_ERR_INPUT, "%s: /V is %" PRId64 " x %" PRId64 ", and /points has %" PRId64 " rows",
+                      plot->path, potential.rows, potential.cols, points.rows);
+  if (status == MMS_OK && points.cols != 2)
     status = mms_fail(error, MMS_ERR_INPUT,
                       "%s: V is drawn at points in the plane, and these have %" PRId64 " columns: nothing to draw",
                       plot->path, points.cols);

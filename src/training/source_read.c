@@ -71,6 +71,11 @@ static mms_status refuse_unknown(const char *name, bool there, mms_error *error)
   if (there)
     return mms_fail(error, MMS_ERR_INPUT, "%s: is not a file of a known kind; %s %s", name, accepted,
                     mms_generator_names());
+  if (mms_generator_known(name))
+    return mms_fail(error, MMS_ERR_INPUT,
+                    "%s: is a generator, whose points are drawn where it is training.source; here a file of points is "
+                    "needed (mmsold prepare stores them)",
+                    name);
   const char *nearest = mms_generator_nearest(name);
   return mms_fail(error, MMS_ERR_INPUT, "%s: there is no such file or generator%s%s%s; %s %s", name,
                   nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "",

@@ -81,6 +81,8 @@ expect_exit 2 'must end in .png' "$mmsold" plot board/samples.h5 --output sample
 "$mmsold" plot field.h5 --output field.png # V in the plane
 is_png field.png
 /usr/bin/python3 -c 'import h5py; h5py.File("bare.h5", "w")["numbers"] = [1.0]'
+/usr/bin/python3 -c 'import h5py; f = h5py.File("short.h5", "w"); f["points"] = [[1.0, 2.0]] * 3; f["V"] = [1.0, 2.0]'
+expect_exit 2 '/V is 2 x 1, and /points has 3 rows' "$mmsold" plot short.h5 --output short.png
 expect_exit 2 'holds neither' "$mmsold" plot bare.h5 --output bare.png
 mv set.h5 moved.h5
 expect_exit 0 'warning: the training set cannot be shown: .*set.h5' "$mmsold" plot stored/samples.h5 --output alone.png

@@ -103,6 +103,8 @@ expect_exit 2 'nothing new can be drawn' "$mmsold" density ring.yaml --training.
   --output.directory=no
 expect_exit 2 '2 to -2 is no range' "$mmsold" density ring.yaml --density.extent=2,-2 --output.directory=no
 expect_exit 2 'deep.npy has 3 columns' "$mmsold" density ring.yaml --density.test=deep.npy --output.directory=no
+expect_exit 2 'circle: is a generator' "$mmsold" density ring.yaml --density.expectation=circle --output.directory=no
+expect_exit 2 '"20000" is not an integer, 2 or more: at most 10000' "$mmsold" density ring.yaml --density.cells=20000
 expect_exit 2 '0 draws smooth nothing' "$mmsold" density ring.yaml --density.smoothing_samples=0 --output.directory=no
 expect_exit 0 'warning: density.cells: cells of side 0.8' "$mmsold" density ring.yaml --density.cells=5 \
   --density.smoothing=0.3 --output.directory=coarse
