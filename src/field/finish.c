@@ -103,14 +103,12 @@ static void load(mms_finish *self, const mms_finish_row *row, const tile *t) {
                              self->c);
 }
 
-/* Pairs of this round into doubles, by row only; what fills up to a multiple of 4 is zero. */
+/* Pairs of this round into doubles, by row only. */
 static void take_noise(mms_finish *self, const float *noise, int64_t pairs) {
   int64_t d = self->training->dim;
   if (self->columns) return;
   for (int64_t j = 0; j < pairs; j++)
     for (int64_t k = 0; k < d; k++) self->noise[j * self->stride + k] = (double)noise[j * d + k];
-  for (int64_t j = pairs; j < round_up(pairs, 4); j++)
-    memset(self->noise + j * self->stride, 0, (size_t)self->stride * sizeof(double));
 }
 
 /* b [pairs][t->width] = ε_j·(x_i − z). */
@@ -120,7 +118,7 @@ static void product(mms_finish *self, const float *noise, int64_t pairs, const t
     for (int64_t j = 0; j < pairs; j++)
       self->kernels->product_columns(self->y, d, self->stride, t->width, noise + j * d, self->b + j * t->width);
   else if (t->count < PRODUCT_FROM)
-    self->kernels->product_rows(self->y, self->stride, t->width, self->noise, round_up(pairs, 4), self->b);
+    self->kernels->product_rows(self->y, self->stride, t->width, self->noise, pairs, self->b);
   else
     for (int64_t i = 0; i < t->width; i += PRODUCT_POINTS)
       cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)pairs,

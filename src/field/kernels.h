@@ -114,7 +114,8 @@ typedef struct mms_field_kernel_table {
                     int64_t width, int64_t stride, const double *z, double *y, double *c);
   /* b_i = ε·y_i, y by coordinate. */
   void (*product_columns)(const double *y, int64_t dim, int64_t stride, int64_t width, const float *noise, double *b);
-  /* b [pairs][width] = ε_j·y_i, both by rows: y [width][stride], noise [pairs][stride]; pairs a multiple of 4. */
+  /* b [pairs][width] = ε_j·y_i, both by rows: y [width][stride], noise [pairs][stride]; each the same double whatever
+   * pairs and width are. */
   void (*product_rows)(const double *y, int64_t stride, int64_t width, const double *noise, int64_t pairs, double *b);
   /* The largest of c ± sigma b: top[2]. */
   void (*largest)(const double *c, const double *b, double sigma, int64_t width, double *top);

@@ -6,10 +6,15 @@
 #include <math.h>
 #include <stdint.h>
 
-/* |x − z|², summed in one order whoever asks, so that every search judges by the same double. */
+/* |x − z|², summed in one order whoever asks, so that every search judges by the same double: in eight parts, so that
+ * additions need not wait for each other. */
 static inline double mms_square_distance(const double *x, const double *z, int64_t dim) {
-  double square = 0.0;
-  for (int64_t k = 0; k < dim; k++) square += (x[k] - z[k]) * (x[k] - z[k]);
+  double part[8] = {0.0}, square = 0.0;
+  int64_t k = 0;
+  for (; k + 8 <= dim; k += 8)
+    for (int64_t l = 0; l < 8; l++) part[l] += (x[k + l] - z[k + l]) * (x[k + l] - z[k + l]);
+  for (int64_t l = 0; l < 8 && dim >= 8; l++) square += part[l];
+  for (; k < dim; k++) square += (x[k] - z[k]) * (x[k] - z[k]);
   return square;
 }
 

@@ -114,7 +114,7 @@ static void load(mms_neighbours *self, const double *z, int64_t first, int64_t c
                              self->tile_c);
 }
 
-/* ε of this round; by row also as doubles, filled up with zeros. */
+/* ε of this round; by row also as doubles (filled up with zeros, which nobody writes over). */
 static void take_noise(mms_neighbours *self, const mms_queries *q, int64_t row, int64_t first, int64_t pairs) {
   int64_t d = self->training->dim;
   if (q->pairs > 0)
@@ -122,7 +122,6 @@ static void take_noise(mms_neighbours *self, const mms_queries *q, int64_t row, 
   else
     memset(self->drawn_noise, 0, (size_t)(pairs * d) * sizeof(float));
   if (self->columns) return;
-  memset(self->noise, 0, (size_t)(round_up(pairs, 4) * self->y_stride) * sizeof(double));
   for (int64_t j = 0; j < pairs; j++)
     for (int64_t k = 0; k < d; k++) self->noise[j * self->y_stride + k] = (double)self->drawn_noise[j * d + k];
 }
@@ -136,7 +135,7 @@ static void multiply(mms_neighbours *self, int64_t first, int64_t width, int64_t
                                      self->b + j * self->stride + first);
     return;
   }
-  self->kernels->product_rows(self->y, self->y_stride, width, self->noise, round_up(pairs, 4), self->product);
+  self->kernels->product_rows(self->y, self->y_stride, width, self->noise, pairs, self->product);
   for (int64_t j = 0; j < pairs; j++)
     memcpy(self->b + j * self->stride + first, self->product + j * width, (size_t)width * sizeof(double));
 }

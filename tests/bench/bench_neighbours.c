@@ -31,7 +31,11 @@ static void run(const shape *s, const mms_team *team) {
   fill(ROWS, s->d, 2, z);
   for (int64_t i = 0; i < ROWS * s->d; i++) z[i] = x[i % s->d + (i / s->d * 17 % s->n) * s->d] + s->bandwidth * z[i];
   mms_training training = {.count = s->n, .dim = s->d, .points = x};
-  const mms_score_options score = {.backend = MMS_BACKEND_NEIGHBOURS, .nearest = s->nearest, .remainder = s->remainder};
+  const mms_score_options score = {.backend = MMS_BACKEND_NEIGHBOURS,
+                                   .nearest = s->nearest,
+                                   .remainder = s->remainder,
+                                   .bandwidth = s->bandwidth,
+                                   .smoothing = s->smoothing};
   mms_field *field = NULL;
   if (mms_field_create_for(&field, team, &training, &score, ROWS, s->draws / 2, &error) != MMS_OK) abort();
   mms_queries q = {.count = ROWS, .points = z, .bandwidth = s->bandwidth, .smoothing = s->smoothing};

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AMX_BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -18,8 +18,39 @@ enum {
 };
 
 /* Sixteen floats to the nearest bfloat16, ties to even; what would be subnormal is zero, as AMX takes it. q − q̂ is
- * exact in single precision: it has at most 16 bits. */
-static inline void bfloat_round(const float *q, uint16_t *out, float *away, float *size) {
+ * exact in single precision: it has at most 16 bits. Sums of the squares of q − q̂ and q̂ go on. */
+#if defined(__AVX512F__)
+typedef struct bfloat_sums {
+  __m512 away, size;
+} bfloat_sums;
+
+static inline bfloat_sums bfloat_none(void) { return (bfloat_sums){_mm512_setzero_ps(), _mm512_setzero_ps()}; }
+
+static inline bfloat_sums bfloat_round(const float *q, uint16_t *out, bfloat_sums s) {
+  __m512 from = _mm512_loadu_ps(q);
+  __m512i bits = _mm512_castps_si512(from), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  bits = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  bits = _mm512_maskz_and_epi32(_mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x7f800000)), bits,
+                                _mm512_set1_epi32((int)0xffff0000U));
+  _mm256_storeu_si256((void *)out, _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+  __m512 rounded = _mm512_castsi512_ps(bits), off = _mm512_sub_ps(from, rounded);
+  s.away = _mm512_add_ps(s.away, _mm512_mul_ps(off, off));
+  s.size = _mm512_add_ps(s.size, _mm512_mul_ps(rounded, rounded));
+  return s;
+}
+
+static inline void bfloat_lanes(const bfloat_sums *s, float *away, float *size) {
+  _mm512_storeu_ps(away, s->away);
+  _mm512_storeu_ps(size, s->size);
+}
+#else
+typedef struct bfloat_sums {
+  float away[BFLOAT_LANES], size[BFLOAT_LANES];
+} bfloat_sums;
+
+static inline bfloat_sums bfloat_none(void) { return (bfloat_sums){{0}, {0}}; }
+
+static inline bfloat_sums bfloat_round(const float *q, uint16_t *out, bfloat_sums s) {
   for (int l = 0; l < BFLOAT_LANES; l++) {
     uint32_t bits;
     float rounded;
@@ -28,30 +59,40 @@ static inline void bfloat_round(const float *q, uint16_t *out, float *away, floa
     bits = (bits & 0x7f800000U) == 0 ? 0 : bits;
     memcpy(&rounded, &bits, sizeof rounded);
     out[l] = (uint16_t)(bits >> 16);
-    away[l] += (q[l] - rounded) * (q[l] - rounded);
-    size[l] += rounded * rounded;
+    s.away[l] += (q[l] - rounded) * (q[l] - rounded);
+    s.size[l] += rounded * rounded;
   }
+  return s;
 }
 
-/* A sum of squares over d numbers in sixteen lanes is off by less than (d/16 + 18) u of itself, u = 2^-24, and its root
+static inline void bfloat_lanes(const bfloat_sums *s, float *away, float *size) {
+  memcpy(away, s->away, sizeof s->away);
+  memcpy(size, s->size, sizeof s->size);
+}
+#endif
+
+/* A sum of squares over d numbers in sixteen lanes is off by less than (d/16 + 8) u of itself, u = 2^-24, and its root
  * by half of that; what underflowed is less than d 2^-126. */
-static inline double bfloat_norm(const float *lanes, int64_t dim) {
-  double sum = 0.0;
-  for (int l = 0; l < BFLOAT_LANES; l++) sum += (double)lanes[l];
-  return (sqrt(sum) + sqrt((double)dim) * 0x1p-63) * (1.0 + (double)(dim + 32) * 0x1p-24);
+static inline double bfloat_norm(float *lanes, int64_t dim) {
+  for (int l = 0; l < 8; l++) lanes[l] += lanes[l + 8];
+  for (int l = 0; l < 4; l++) lanes[l] += lanes[l + 4];
+  double sum = ((double)lanes[0] + (double)lanes[2]) + ((double)lanes[1] + (double)lanes[3]);
+  return (sqrt(sum) + (double)dim * 0x1p-63) * (1.0 + (double)(dim + 32) * 0x1p-24);
 }
 
 static void bfloat_row(const float *q, int64_t dim, uint16_t *out, double *norms) {
-  float away[BFLOAT_LANES] = {0}, size[BFLOAT_LANES] = {0}, rest[MMS_BFLOAT_BLOCK] = {0};
+  float away[BFLOAT_LANES], size[BFLOAT_LANES], rest[MMS_BFLOAT_BLOCK] = {0};
+  bfloat_sums sums = bfloat_none();
   for (int64_t k = 0; k < dim; k += MMS_BFLOAT_BLOCK, out += BFLOAT_TILE) {
     const float *from = q + k;
     if (dim - k < MMS_BFLOAT_BLOCK) {
       memcpy(rest, from, (size_t)(dim - k) * sizeof *rest);
       from = rest;
     }
-    bfloat_round(from, out, away, size);
-    bfloat_round(from + BFLOAT_LANES, out + BFLOAT_LANES, away, size);
+    sums = bfloat_round(from, out, sums);
+    sums = bfloat_round(from + BFLOAT_LANES, out + BFLOAT_LANES, sums);
   }
+  bfloat_lanes(&sums, away, size);
   norms[0] = bfloat_norm(away, dim);
   norms[1] = bfloat_norm(size, dim);
 }

@@ -51,15 +51,23 @@ static void load_columns(const double *points, int64_t dim, const int32_t *index
   for (int64_t i = count; i < width; i++) c[i] = -DBL_MAX;
 }
 
+/* Listed points lie anywhere in memory: the next one is asked for while one is worked on. */
 static void load_rows(const double *points, int64_t dim, const int32_t *index, int64_t first, int64_t count,
                       int64_t width, int64_t stride, const double *z, double *y, double *c) {
+  const int64_t whole = dim / VD_LANES * VD_LANES;
   for (int64_t i = 0; i < count; i++) {
     const double *x = points + (index != NULL ? (int64_t)index[i] : first + i) * dim;
+    const double *next = index != NULL && i + 1 < count ? points + (int64_t)index[i + 1] * dim : x;
     double *yi = y + i * stride;
-    for (int64_t k = 0; k < dim; k++) yi[k] = x[k] - z[k];
-    for (int64_t k = dim; k < stride; k++) yi[k] = 0.0;
     vd sum = vd_set(0.0);
-    for (int64_t k = 0; k < stride; k += VD_LANES) {
+    for (int64_t k = 0; k < whole; k += VD_LANES) {
+      vd v = vd_sub(vd_load(x + k), vd_load(z + k));
+      __builtin_prefetch(next + k);
+      vd_store(yi + k, v);
+      sum = vd_fma(v, v, sum);
+    }
+    for (int64_t k = whole; k < stride; k++) yi[k] = k < dim ? x[k] - z[k] : 0.0;
+    for (int64_t k = whole; k < stride; k += VD_LANES) {
       vd v = vd_load(yi + k);
       sum = vd_fma(v, v, sum);
     }
@@ -80,10 +88,36 @@ static void product_columns(const double *y, int64_t dim, int64_t stride, int64_
   }
 }
 
+/* One draw against four points at a time. */
+static inline void product_of_one(const double *y, int64_t stride, int64_t width, const double *e, double *b) {
+  int64_t i = 0;
+  for (; i + 4 <= width; i += 4) {
+    const double *yi = y + i * stride;
+    vd s0 = vd_set(0.0), s1 = s0, s2 = s0, s3 = s0;
+    for (int64_t k = 0; k < stride; k += VD_LANES) {
+      vd v = vd_load(e + k);
+      s0 = vd_fma(vd_load(yi + k), v, s0);
+      s1 = vd_fma(vd_load(yi + stride + k), v, s1);
+      s2 = vd_fma(vd_load(yi + 2 * stride + k), v, s2);
+      s3 = vd_fma(vd_load(yi + 3 * stride + k), v, s3);
+    }
+    b[i] = vd_sum(s0);
+    b[i + 1] = vd_sum(s1);
+    b[i + 2] = vd_sum(s2);
+    b[i + 3] = vd_sum(s3);
+  }
+  for (; i < width; i++) {
+    vd sum = vd_set(0.0);
+    for (int64_t k = 0; k < stride; k += VD_LANES) sum = vd_fma(vd_load(y + i * stride + k), vd_load(e + k), sum);
+    b[i] = vd_sum(sum);
+  }
+}
+
 /* Four draws against one point at a time: each vector of y is loaded once for four products. */
 static void product_rows(const double *y, int64_t stride, int64_t width, const double *noise, int64_t pairs,
                          double *b) {
-  for (int64_t j = 0; j < pairs; j += 4) {
+  int64_t j = 0;
+  for (; j + 4 <= pairs; j += 4) {
     const double *e = noise + j * stride;
     for (int64_t i = 0; i < width; i++) {
       const double *yi = y + i * stride;
@@ -101,6 +135,7 @@ static void product_rows(const double *y, int64_t stride, int64_t width, const d
       b[(j + 3) * width + i] = vd_sum(s3);
     }
   }
+  for (; j < pairs; j++) product_of_one(y, stride, width, noise + j * stride, b + j * width);
 }
 
 static void largest(const double *c, const double *b, double sigma, int64_t width, double *top) {
