@@ -31,9 +31,10 @@ static void take_noise(mms_dense *self, const mms_dense_group *g, int64_t r, dou
   else
     memset(noise, 0, (size_t)(g->pairs * d) * sizeof(float));
   for (int64_t j = 0; j < g->pairs; j++) {
-    self->norms[j] = beta * sqrt(self->kernels->square(noise + j * d, d)) * (1.0 + 1e-12);
+    double norm;
     self->errors[j] =
-        beta * mms_screen_pack_query(&self->points, self->kernels, noise + j * d, d, line + j, self->packed);
+        beta * mms_screen_pack_query(&self->points, self->kernels, noise + j * d, d, line + j, self->packed, &norm);
+    self->norms[j] = beta * norm;
   }
 }
 
@@ -49,7 +50,8 @@ void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
   g->screened = 0;
   for (int64_t r = 0; r < g->rows; r++) {
     double norm = mms_dense_centre(self, q->points + (g->first + r) * d, self->queries + r * d);
-    double rounded = mms_screen_pack_query(points, self->kernels, self->queries + r * d, d, r, self->packed);
+    double size,
+        rounded = mms_screen_pack_query(points, self->kernels, self->queries + r * d, d, r, self->packed, &size);
     if (!g->shared || r == 0) take_noise(self, g, r, beta);
     bool out = !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
     for (int64_t j = 0; j < g->pairs; j++) {

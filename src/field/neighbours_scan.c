@@ -87,7 +87,8 @@ void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r) 
     self->queries[r * d + k] = fabs(value) < MMS_DENSE_FAR ? (float)value : 0.0F;
   }
   double norm = sqrt(square), error = mms_screen_points_error(&self->points, d, norm, 0.0, 0.0);
-  error += mms_screen_pack_query(&self->points, self->kernels, self->queries + r * d, d, r, self->packed);
+  double size;
+  error += mms_screen_pack_query(&self->points, self->kernels, self->queries + r * d, d, r, self->packed, &size);
   bool possible = norm < MMS_DENSE_FAR && isfinite(error);
   self->lists[r] = (mms_scored_list){.count = possible ? 0 : -1, .threshold = LOWEST, .error = error};
 }

@@ -63,10 +63,10 @@ void mms_screen_room_free(mms_screen_room *room);
 void mms_screen_pack_points(mms_screen_points *points, const mms_field_kernel_table *kernels, const double *rows,
                             int64_t dim, int64_t count, const mms_screen_room *room, uint16_t *chunk, float *half);
 
-/* Query q [dim] as `line` of packed queries. Returns a bound of |q·x' − q̂·x̂| over all points; in single precision 0,
- * and nothing is packed. Local. */
+/* Query q [dim] as `line` of packed queries. norm: a bound of |q|. Returns a bound of |q·x' − q̂·x̂| over all points; in
+ * single precision 0, and nothing is packed. Local. */
 double mms_screen_pack_query(const mms_screen_points *points, const mms_field_kernel_table *kernels, const float *q,
-                             int64_t dim, int64_t line, uint16_t *packed);
+                             int64_t dim, int64_t line, uint16_t *packed, double *norm);
 
 /* --- products --- */
 

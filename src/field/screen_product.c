@@ -64,12 +64,16 @@ void mms_screen_pack_points(mms_screen_points *points, const mms_field_kernel_ta
 /* |q·x' − q̂·x̂| <= |q − q̂| |x'| + |q̂| |x' − x̂| by Cauchy-Schwarz. What x' to float is off by is in
  * mms_screen_points_error. */
 double mms_screen_pack_query(const mms_screen_points *points, const mms_field_kernel_table *kernels, const float *q,
-                             int64_t dim, int64_t line, uint16_t *packed) {
+                             int64_t dim, int64_t line, uint16_t *packed, double *norm) {
   double norms[2];
-  if (points->blocks == 0) return 0.0;
+  if (points->blocks == 0) {
+    *norm = sqrt(kernels->square(q, dim)) * (1.0 + 1e-12);
+    return 0.0;
+  }
   kernels->bfloat_row(
       q, dim, packed + line / MMS_BFLOAT_ROWS * points->blocks * TILE + line % MMS_BFLOAT_ROWS * MMS_BFLOAT_BLOCK,
       norms);
+  *norm = norms[0] + norms[1];
   return (norms[0] * points->radius + norms[1] * points->rounding) * (1.0 + 0x1p-20);
 }
 

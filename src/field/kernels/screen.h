@@ -66,13 +66,13 @@ static int64_t append(const float *a, const float *b, float beta, const float *l
   return count;
 }
 
-/* s± = a ± β b. First the largest of every chunk, kept as vectors; then only chunks that clear the limit are read
- * again. */
+/* s± = a ± β b. First the largest of every chunk, kept as vectors; where none clears the limit as it was, which is most
+ * tiles, that is all; else the limit rises, and only chunks that clear it are read again. */
 static int64_t screen(const float *a, const float *b, float beta, int64_t width, float margin, float *top,
                       int32_t first, int32_t draw, mms_candidate *out, int64_t room) {
   enum { CHUNKS = 1024 / MMS_KERNEL_PAD };
   vf plus[CHUNKS], minus[CHUNKS], scale = vf_set(beta);
-  vf top_plus = vf_set(top[0]), top_minus = vf_set(top[1]);
+  vf top_plus = vf_set(-FLT_MAX), top_minus = top_plus;
   int64_t chunks = width / MMS_KERNEL_PAD;
   for (int64_t c = 0; c < chunks; c++) {
     const float *ac = a + c * MMS_KERNEL_PAD, *bc = b + c * MMS_KERNEL_PAD;
@@ -88,8 +88,9 @@ static int64_t screen(const float *a, const float *b, float beta, int64_t width,
     top_plus = vf_max(top_plus, high);
     top_minus = vf_max(top_minus, low);
   }
-  top[0] = vf_largest(top_plus);
-  top[1] = vf_largest(top_minus);
+  if ((vf_greater(top_plus, vf_set(top[0] - margin)) | vf_greater(top_minus, vf_set(top[1] - margin))) == 0) return 0;
+  top[0] = vf_largest(vf_max(top_plus, vf_set(top[0])));
+  top[1] = vf_largest(vf_max(top_minus, vf_set(top[1])));
   float limit[2] = {top[0] - margin, top[1] - margin};
   vf limit_plus = vf_set(limit[0]), limit_minus = vf_set(limit[1]);
   int64_t count = 0;

@@ -110,8 +110,8 @@ static double largest_share(const mms_training *training, const double *z, const
       q[line * d + k] = (float)value;
       square += value * value;
     }
-    norms[line] = sqrt(square) * (1.0 + 1e-12);
-    added[line] = mms_screen_pack_query(&points, kernels, q + line * d, d, line, packed);
+    added[line] = mms_screen_pack_query(&points, kernels, q + line * d, d, line, packed, &norms[line]);
+    assert_true(norms[line] >= sqrt(square) * (1.0 - 1e-7) && norms[line] <= sqrt(square) * 1.01 + 1e-9);
   }
   mms_screen_tile tile = mms_screen_points_tile(&points, 0, points.padded);
   mms_screen_multiply(&points, kernels, q, packed, 2 * rows, d, &tile, scores, stride);
