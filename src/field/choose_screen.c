@@ -149,7 +149,8 @@ static void count_dense(look *l, const mms_score_options *score, int64_t pairs, 
                         mms_choice_screen_counts *counts) {
   const double beta = score->smoothing / l->scale, ratio = score->bandwidth / l->scale;
   const double depth = (37.0 + log((double)l->training->count)) * ratio * ratio;
-  const double more = pairs > 0 ? (double)all / (double)pairs : 1.0;
+  /* between draws that all meet the same points and draws that each meet others */
+  const double more = pairs > 0 ? sqrt((double)all / (double)pairs) : 1.0;
   for (int p = 0; p < PARTICLES; p++) {
     memset(l->marks, 0, (size_t)l->count);
     for (int64_t j = pairs > 0 ? 1 : 0; j <= pairs; j++)

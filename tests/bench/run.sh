@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks and prints their tables as Markdown.
 #   tests/bench/run.sh             all but flow and normals, in some minutes
-#   tests/bench/run.sh PART...     some of: step moments field neighbours converge auto cost scaling memory flow normals
+#   tests/bench/run.sh PART...     some of: step moments field neighbours converge auto screen cost scaling memory flow
+#                                  normals
 # REPEATS=N (5): how often each job of the parts `step`, `converge` and `scaling` is run, numbers of ranks taking turns.
 # Parts `cost` and `scaling` draw cost.png and scaling.png beside this script (gnuplot).
 set -euo pipefail
@@ -10,12 +11,12 @@ cd "$root"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
 repeats=${REPEATS:-5}
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours converge auto cost scaling memory)
+[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours converge auto screen cost scaling memory)
 
 build=build/release
 cmake --preset release >/dev/null
-cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours bench_auto bench_cost bench_flow \
-  bench_normals mmsold_program >/dev/null
+cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours bench_auto bench_screen bench_cost \
+  bench_flow bench_normals mmsold_program >/dev/null
 bench=$root/tests/bench
 
 echo "$(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors," \
@@ -171,6 +172,7 @@ for part in "${parts[@]}"; do
     converge) study ;;
     memory) memory W1 W2 W3 W3k ;;
     auto) "$build/tests/bench_auto" 1e4 || true ;; # 1: somewhere more than 1.25 times slower, as its last line says
+    screen) "$build/tests/bench_screen" ;;
     cost) cost ;;
     scaling) scaling ;;
     flow | normals)
@@ -179,7 +181,7 @@ for part in "${parts[@]}"; do
       echo '```'
       ;;
     *)
-      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours converge auto cost scaling memory" \
+      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours converge auto screen cost scaling memory" \
         "flow normals" >&2
       exit 2
       ;;
