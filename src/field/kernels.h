@@ -34,10 +34,14 @@ enum { MMS_TREE_LEAF = 16, MMS_TREE_LIST = 2048, MMS_TREE_LANES = 8, MMS_TREE_DI
  * stay below 2^968. */
 enum { MMS_TREE_RISE = 90 };
 
-/* Points near a query, by coordinate: u = x − base [dim][stride], c = −κ|x − z|²/2 [stride]. Stride
- * >= MMS_TREE_LIST + MMS_KERNEL_PAD_F64. */
+/* Where pairs are worked on together a draw's mass is at least 2^-90 of the largest 2^c (the same product of eight is
+ * above 2^-720), and 2^c itself is taken for 0 from 2^-200 on. */
+enum { MMS_TREE_PAIRS_DEPTH = 190 };
+
+/* Points near a query, by coordinate: u = x − base [dim][stride], c = −κ|x − z|²/2 [stride], and room for the weights
+ * of eight draws [8][stride]. Stride >= MMS_TREE_LIST + MMS_KERNEL_PAD_F64. */
 typedef struct mms_tree_list {
-  double *u, *c;
+  double *u, *c, *w;
   int64_t stride;
 } mms_tree_list;
 
@@ -141,20 +145,23 @@ typedef struct mms_field_kernel_table {
 
   /* The child of a node whose box is nearest to q. */
   int64_t (*tree_nearest_box)(const float *node, int64_t dim, const double *q);
-  /* The children (numbers first .. first + 15) whose boxes are within (reach2)^{1/2} of the box low .. high, which is a
-   * point where the two are one, into ids and squares, which have room for 16. Returns how many. */
-  int64_t (*tree_boxes_within)(const float *node, int64_t dim, const double *low, const double *high, double reach2,
-                               int32_t first, int32_t *ids, double *squares);
+  /* The children (numbers first, first + 1, ...) of `nodes` nodes, one after the other, whose boxes are within
+   * (reach2)^{1/2} of the box low .. high, which is a point where the two are one, into ids and squares, which have
+   * room for all. Returns how many. */
+  int64_t (*tree_boxes_within)(const float *node, int64_t nodes, int64_t dim, const double *low, const double *high,
+                               double reach2, int32_t first, int32_t *ids, double *squares);
   /* The point of a leaf nearest to z; and of each draw the least |q − x|² over the leaf: least [groups][8]. */
   int64_t (*tree_seed)(const double *leaf, int64_t dim, const double *z, const double *shifts, int64_t groups,
                        double *least);
   /* With r = f (least + b)^{1/2}: the largest r, the largest |s| + r, the largest |s|: out[3]. */
   void (*tree_reach)(int64_t dim, const double *shifts, int64_t groups, const double *least, double b, double f,
                      double *out);
-  /* Append the points of a leaf with |x − z − shift|² <= reach2 to a list of `count` (shift NULL: none; else lane 0 of
-   * a group); returns the new count. */
-  int64_t (*tree_collect)(const double *leaf, int64_t dim, const double *z, const double *base, const double *shift,
-                          double reach2, double scale, const mms_tree_list *list, int64_t count);
+  /* A list of the points with |x − z − shift|² <= reach2 (shift NULL: none; else lane 0 of a group) of the leaves
+   * numbered leaves[*next] to leaves[leaf_count − 1], as far as it has room; *next is then where it ended. Returns how
+   * many. `points` begins with leaf 0. */
+  int64_t (*tree_collect)(const double *points, int64_t dim, const int32_t *leaves, int64_t leaf_count, int64_t *next,
+                          const double *z, const double *base, const double *shift, double reach2, double scale,
+                          const mms_tree_list *list);
   /* Fill entries count .. width − 1 with points of no weight. */
   void (*tree_close)(const mms_tree_list *list, int64_t dim, int64_t count, int64_t width);
   /* Begin a group's state [3 + dim][8]; to_base = base − z. False: tree_tops is needed, over all pieces of the list. */
@@ -167,6 +174,11 @@ typedef struct mms_field_kernel_table {
                    double *state);
   /* sum += share Σ over draws of (mean − base); returns share Σ over draws of log Σ exp ℓ. */
   double (*tree_end)(int64_t dim, int64_t draws, int per, double share, double *state, double *sum);
+
+  /* Eight draws ±s that are four antithetic pairs, over a whole list: sum += share Σ over draws of (mean − base);
+   * returns share Σ over draws of log Σ exp ℓ. κ|s·u| must be below MMS_TREE_RISE and −c below MMS_TREE_PAIRS_DEPTH. */
+  double (*tree_pairs)(const mms_tree_list *list, int64_t dim, int64_t width, const double *shift, double scale,
+                       double share, double *sum);
 
   /* --- shared draws (tree_cloud.c) --- */
 

@@ -94,7 +94,7 @@ typedef struct branch {
 static void open_node(const mms_neighbours *self, int level, int64_t node, const double *query, double norm,
                       branch *out) {
   out->count =
-      self->kernels->tree_boxes_within(mms_tree_node(&self->index, level, node), self->index.dim, query, query,
+      self->kernels->tree_boxes_within(mms_tree_node(&self->index, level, node), 1, self->index.dim, query, query,
                                        box_reach2(self, norm), (int32_t)node * MMS_TREE_LEAF, out->ids, out->squares);
 }
 

@@ -21,9 +21,9 @@ static void tree_free(void *state) {
   mms_tree_cells_free(&self->cells);
   mms_tree_order_free(&self->order);
   mms_tree_index_free(&self->index);
-  void *arrays[] = {self->list.u,  self->list.c,  self->shifts,    self->noise,      self->rows,
-                    self->wide[0], self->wide[1], self->hood,      self->hood_boxes, self->states,
-                    self->least,   self->apart,   self->log_shares};
+  void *arrays[] = {self->list.u, self->list.c,  self->list.w,  self->shifts,    self->noise,
+                    self->rows,   self->wide[0], self->wide[1], self->hood,      self->hood_boxes,
+                    self->states, self->least,   self->apart,   self->log_shares};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   free(self);
 }
@@ -43,6 +43,7 @@ static mms_status allocate(mms_tree *self, mms_error *error) {
     size_t size;
   } arrays[] = {{(void **)&self->list.u, d * stride, sizeof(double)},
                 {(void **)&self->list.c, stride, sizeof(double)},
+                {(void **)&self->list.w, lanes * stride, sizeof(double)},
                 {(void **)&self->shifts, MMS_TREE_GROUP * groups * (d + 1) * lanes, sizeof(double)},
                 {(void **)&self->noise, MMS_TREE_GROUP * round * d, sizeof(float)},
                 {(void **)&self->rows, 2 * MMS_TREE_GROUP, sizeof(mms_tree_row)},

@@ -67,6 +67,7 @@ typedef struct mms_tree_row {
   double base[MMS_TREE_DIM_MOST];  /* the training point that sums are taken about */
   double *least;                   /* u² of each draw: a bound of the square of its distance to the nearest point */
   double reach2;                   /* no point farther from z than this has weight for any draw */
+  double away;                     /* the largest |s| */
   double wide;                     /* reach over the largest reach of one draw from its own place */
   double box_reach2;               /* the same in the boxes' units, rounding included */
   int64_t node;                    /* where the descent is */

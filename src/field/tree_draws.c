@@ -9,16 +9,15 @@
 static void lay_out(const float *noise, double smoothing, int64_t dim, const mms_tree_draws *draws, double *shifts) {
   for (int64_t g = 0; g < draws->groups; g++, shifts += (dim + 1) * MMS_TREE_LANES) {
     int64_t first = g * MMS_TREE_LANES, rest = draws->count - first, lanes = mms_tree_lanes(rest);
-    for (int64_t l = 0; l < lanes; l++) {
-      int64_t draw = l < rest ? first + l : first;
-      double square = 0.0, sign = draw % 2 == 0 ? smoothing : -smoothing;
-      for (int64_t k = 0; k < dim; k++) {
-        double s = noise == NULL ? 0.0 : sign * (double)noise[draw / 2 * dim + k];
+    double square[MMS_TREE_LANES] = {0.0};
+    for (int64_t k = 0; k < dim; k++)
+      for (int64_t l = 0; l < lanes; l++) {
+        int64_t draw = l < rest ? first + l : first;
+        double s = noise == NULL ? 0.0 : (draw % 2 == 0 ? smoothing : -smoothing) * (double)noise[draw / 2 * dim + k];
         shifts[k * MMS_TREE_LANES + l] = s;
-        square += s * s;
+        square[l] += s * s;
       }
-      shifts[dim * MMS_TREE_LANES + l] = sqrt(square);
-    }
+    for (int64_t l = 0; l < lanes; l++) shifts[dim * MMS_TREE_LANES + l] = sqrt(square[l]);
     for (int64_t l = lanes; l < MMS_TREE_LANES; l++)
       for (int64_t k = 0; k <= dim; k++) shifts[k * MMS_TREE_LANES + l] = shifts[k * MMS_TREE_LANES + l % lanes];
   }

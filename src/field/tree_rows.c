@@ -32,13 +32,11 @@ typedef struct leaves {
  * their number rounded up to the vectors in *width. */
 static int64_t fill(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, const leaves *from,
                     const double *base, int64_t *next, int64_t *width) {
-  int64_t dim = self->index.dim, points = 0;
+  int64_t dim = self->index.dim;
   const double *shift = row->apart ? row->shifts : NULL;
-  for (; *next < from->count && points <= MMS_TREE_LIST - MMS_TREE_LEAF; ++*next) {
-    if (*next < from->ahead_count) mms_tree_fetch(&self->index, 0, from->ahead[*next]);
-    points = self->kernels->tree_collect(mms_tree_leaf(&self->index, from->list[*next]), dim, row->z, base, shift,
-                                         row->reach2, draws->scale, &self->list, points);
-  }
+  for (int64_t i = 0; i < from->ahead_count; i++) mms_tree_fetch(&self->index, 0, from->ahead[i]);
+  int64_t points = self->kernels->tree_collect(self->index.points, dim, from->list, from->count, next, row->z, base,
+                                               shift, row->reach2, draws->scale, &self->list);
   *width = (points + MMS_KERNEL_PAD_F64 - 1) / MMS_KERNEL_PAD_F64 * MMS_KERNEL_PAD_F64;
   self->kernels->tree_close(&self->list, dim, points, *width);
   return points;
@@ -101,6 +99,16 @@ static int64_t finish_wide(mms_tree *self, const mms_tree_row *row, const mms_tr
   return draws->count * points;
 }
 
+/* May whole groups of eight draws be worked on as pairs? The list's logits, of which |u| is at most |z − base| + reach,
+ * must be in the kernel's range. */
+static bool in_pairs(const mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, const totals *out) {
+  double near2 = 0.0;
+  if (row->apart || draws->count % MMS_TREE_LANES != 0) return false;
+  for (int64_t k = 0; k < self->index.dim; k++) near2 += out->to_base[k] * out->to_base[k];
+  return 0.5 * draws->scale * row->reach2 < MMS_TREE_PAIRS_DEPTH &&
+         draws->scale * row->away * (sqrt(row->reach2) + sqrt(near2)) < MMS_TREE_RISE;
+}
+
 /* Add a row's draws over the points that the search found, if one list takes them. Returns the number of weights worked
  * out, or −1. */
 static int64_t finish_list(mms_tree *self, const mms_tree_row *row, const mms_tree_row *after,
@@ -111,6 +119,13 @@ static int64_t finish_list(mms_tree *self, const mms_tree_row *row, const mms_tr
   if (after != NULL) from.ahead = after->frontier, from.ahead_count = after->count;
   int64_t points = fill(self, row, draws, &from, out->base, &next, &width);
   if (next < row->count) return -1;
+  if (in_pairs(self, row, draws, out)) {
+    for (int64_t g = 0; g < draws->groups; g++)
+      out->log_mass +=
+          self->kernels->tree_pairs(&self->list, self->index.dim, width, octet_of(self, row, draws, g).shift,
+                                    draws->scale, draws->share, out->sum);
+    return draws->count * points;
+  }
   if (!begin(self, row, draws, out)) add(self, row, draws, width, true);
   add(self, row, draws, width, false);
   end(self, row, draws, out);
@@ -191,9 +206,10 @@ static void sum_group(mms_tree *self, const mms_queries *q, const mms_tree_group
     double found = mms_clock_seconds();
     for (int64_t r = 0; r < group->count; r++) {
       const mms_tree_row *row = &self->rows[r];
+      const mms_tree_row *after = group->leaves == NULL && r + 1 < group->count ? row + 1 : NULL;
       totals sums = {.sum = out + group->at[r] * dim, .log_mass = log_mass[group->at[r]], .base = row->base};
       for (int64_t k = 0; k < dim; k++) sums.to_base[k] = row->base[k] - row->z[k];
-      counters->finished += finish(self, row, r + 1 < group->count ? row + 1 : NULL, &draws, &sums);
+      counters->finished += finish(self, row, after, &draws, &sums);
       log_mass[group->at[r]] = sums.log_mass;
     }
     counters->seconds_product += found - start;

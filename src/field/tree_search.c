@@ -55,6 +55,7 @@ static void reach(mms_tree *self, mms_tree_row *row, const mms_tree_draws *draws
                             factor, out);
   double far = row->apart ? out[0] : out[1], square = far * far;
   row->wide = out[1] / out[0];
+  row->away = out[2];
   row->reach2 = square < DBL_MAX ? square : DBL_MAX;
   /* in the boxes' units a place is rounded to 2^-53 of |z − centre| and of |s| */
   double box = far * inverse + 1e-15 * (row->size + 2.0 * out[2] * inverse);
@@ -78,8 +79,8 @@ static int64_t expand(const mms_tree *self, const mms_tree_row *row, int level, 
   double apart[MMS_TREE_LEAF] = {0};
   int64_t found = 0;
   for (int64_t i = 0; i < count && found <= most; i++)
-    found += self->kernels->tree_boxes_within(mms_tree_node(index, level, nodes[i]), index->dim, row->query, row->query,
-                                              row->box_reach2, nodes[i] * MMS_TREE_LEAF, next + found,
+    found += self->kernels->tree_boxes_within(mms_tree_node(index, level, nodes[i]), 1, index->dim, row->query,
+                                              row->query, row->box_reach2, nodes[i] * MMS_TREE_LEAF, next + found,
                                               squares != NULL ? squares + found : apart);
   return found;
 }
@@ -148,12 +149,13 @@ static bool find_hood(mms_tree *self, const mms_tree_row *rows, int64_t count) {
     int64_t nodes = found;
     found = 0;
     for (int64_t i = 0; i < nodes && found <= MMS_TREE_HOOD; i++)
-      found += self->kernels->tree_boxes_within(mms_tree_node(index, level, self->hood[i]), dim, low, high, reach2,
+      found += self->kernels->tree_boxes_within(mms_tree_node(index, level, self->hood[i]), 1, dim, low, high, reach2,
                                                 self->hood[i] * MMS_TREE_LEAF, next + found, squares);
     if (found > MMS_TREE_HOOD) return false;
     memcpy(self->hood, next, (size_t)found * sizeof *next);
   }
   for (int64_t i = 0; i < found; i++) {
+    mms_tree_fetch(index, 0, self->hood[i]);
     const float *from = mms_tree_node(index, 1, self->hood[i] / MMS_TREE_LEAF) + self->hood[i] % MMS_TREE_LEAF;
     float *to = self->hood_boxes + i / MMS_TREE_LEAF * 2 * dim * MMS_TREE_LEAF + i % MMS_TREE_LEAF;
     for (int64_t k = 0; k < 2 * dim; k++) to[k * MMS_TREE_LEAF] = from[k * MMS_TREE_LEAF];
@@ -167,11 +169,10 @@ static bool find_hood(mms_tree *self, const mms_tree_row *rows, int64_t count) {
 }
 
 static void gather_from_hood(mms_tree *self, mms_tree_row *row, const mms_tree_draws *draws) {
-  int64_t dim = self->index.dim, found = 0;
   double squares[MMS_TREE_FRONTIER];
-  for (int64_t i = 0; i < self->hood_count; i += MMS_TREE_LEAF)
-    found += self->kernels->tree_boxes_within(self->hood_boxes + 2 * dim * i, dim, row->query, row->query,
-                                              row->box_reach2, (int32_t)i, row->frontier + found, squares + found);
+  int64_t nodes = (self->hood_count + MMS_TREE_LEAF - 1) / MMS_TREE_LEAF;
+  int64_t found = self->kernels->tree_boxes_within(self->hood_boxes, nodes, self->index.dim, row->query, row->query,
+                                                   row->box_reach2, 0, row->frontier, squares);
   for (int64_t i = 0; i < found; i++) row->frontier[i] = self->hood[row->frontier[i]];
   row->count = narrow(self, row, draws, row->frontier, squares, found);
 }

@@ -5,6 +5,7 @@
 #include "field/kernels/screen.h"
 #include "field/kernels/softmax.h"
 #include "field/kernels/tree.h"
+#include "field/kernels/tree_pairs.h"
 #include "field/kernels/tree_softmax.h"
 
 extern const mms_field_kernel_table MMS_KERNEL_TABLE;
@@ -38,6 +39,7 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .tree_tops = tree_tops,
     .tree_add = tree_add,
     .tree_end = tree_end,
+    .tree_pairs = tree_pairs,
     .cloud_nearest = cloud_nearest,
     .cloud_select = cloud_select,
     .cloud_weights = cloud_weights,

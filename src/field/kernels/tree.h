@@ -59,27 +59,30 @@ static int64_t tree_nearest_box(const float *node, int64_t dim, const double *q)
 #undef CALL
 }
 
-LANES_INLINE int64_t boxes_within(const float *node, int64_t dim, const double *low, const double *high, double reach2,
-                                  int32_t first, int32_t *ids, double *squares) {
+LANES_INLINE int64_t boxes_within(const float *node, int64_t nodes, int64_t dim, const double *low, const double *high,
+                                  double reach2, int32_t first, int32_t *ids, double *squares) {
   vd square[TREE_VECTORS], limit = vd_set(reach2);
-  uint32_t within = 0;
   int64_t count = 0;
-  box_distances(node, dim, low, high, square);
-  for (int v = 0; v < TREE_VECTORS; v++) {
-    uint32_t mask = ~vd_greater(square[v], limit) & ((1U << VD_LANES) - 1U);
-    within |= mask << (v * VD_LANES);
-    count += vd_compress(squares + count, mask, square[v]);
-  }
-  for (int v = 0; v < MMS_TREE_LEAF / VF_LANES; v++) {
-    uint32_t mask = within >> (v * VF_LANES) & ((1U << VF_LANES) - 1U);
-    if (mask != 0) ids += vf_compress(ids, mask, first + v * VF_LANES);
+  for (int64_t i = 0; i < nodes; i++, node += 2 * dim * MMS_TREE_LEAF, first += MMS_TREE_LEAF) {
+    uint32_t within = 0;
+    box_distances(node, dim, low, high, square);
+    for (int v = 0; v < TREE_VECTORS; v++)
+      within |= (~vd_greater(square[v], limit) & ((1U << VD_LANES) - 1U)) << (v * VD_LANES);
+    if (within == 0) continue;
+    int64_t found = count;
+    for (int v = 0; v < TREE_VECTORS; v++)
+      found += vd_compress(squares + found, within >> (v * VD_LANES) & ((1U << VD_LANES) - 1U), square[v]);
+    int32_t *to = ids + count;
+    for (int v = 0; v < MMS_TREE_LEAF / VF_LANES; v++)
+      to += vf_compress(to, within >> (v * VF_LANES) & ((1U << VF_LANES) - 1U), first + v * VF_LANES);
+    count = found;
   }
   return count;
 }
 
-static int64_t tree_boxes_within(const float *node, int64_t dim, const double *low, const double *high, double reach2,
-                                 int32_t first, int32_t *ids, double *squares){
-#define CALL(k) boxes_within(node, k, low, high, reach2, first, ids, squares)
+static int64_t tree_boxes_within(const float *node, int64_t nodes, int64_t dim, const double *low, const double *high,
+                                 double reach2, int32_t first, int32_t *ids, double *squares){
+#define CALL(k) boxes_within(node, nodes, k, low, high, reach2, first, ids, squares)
     TREE_BY_DIM(CALL)
 #undef CALL
 }
@@ -137,32 +140,40 @@ static void tree_reach(int64_t dim, const double *shifts, int64_t groups, const 
 
 /* --- the list --- */
 
-LANES_INLINE int64_t collect(const double *leaf, int64_t dim, const double *z, const double *base, const double *shift,
-                             double reach2, double scale, const mms_tree_list *list, int64_t count) {
-  vd limit = vd_set(reach2), half = vd_set(-0.5 * scale);
-  for (int v = 0; v < TREE_VECTORS; v++) {
-    vd square = vd_set(0.0), apart = square;
-    for (int64_t k = 0; k < dim; k++) {
-      vd y = vd_sub(vd_load(leaf + k * MMS_TREE_LEAF + v * VD_LANES), vd_set(z[k]));
-      square = vd_fma(y, y, square);
-      if (shift == NULL) continue;
-      vd a = vd_sub(y, vd_set(shift[k * MMS_TREE_LANES]));
-      apart = vd_fma(a, a, apart);
+LANES_INLINE int64_t collect(const double *points, int64_t dim, const int32_t *leaves, int64_t leaf_count,
+                             int64_t *next, const double *z, const double *base, const double *shift, double reach2,
+                             double scale, const mms_tree_list *list) {
+  vd limit = vd_set(reach2), half = vd_set(-0.5 * scale), from[MMS_TREE_DIM_MOST], about[MMS_TREE_DIM_MOST];
+  double *u = list->u, *c = list->c;
+  int64_t count = 0, stride = list->stride, at = *next;
+  for (int64_t k = 0; k < dim; k++) from[k] = vd_set(z[k]), about[k] = vd_set(base[k]);
+  for (; at < leaf_count && count <= MMS_TREE_LIST - MMS_TREE_LEAF; at++) {
+    const double *leaf = points + leaves[at] * dim * MMS_TREE_LEAF;
+    for (int v = 0; v < TREE_VECTORS; v++) {
+      vd square = vd_set(0.0), apart = square;
+      for (int64_t k = 0; k < dim; k++) {
+        vd y = vd_sub(vd_load(leaf + k * MMS_TREE_LEAF + v * VD_LANES), from[k]);
+        square = vd_fma(y, y, square);
+        if (shift == NULL) continue;
+        vd a = vd_sub(y, vd_set(shift[k * MMS_TREE_LANES]));
+        apart = vd_fma(a, a, apart);
+      }
+      uint32_t mask = ~vd_greater(shift == NULL ? square : apart, limit) & ((1U << VD_LANES) - 1U);
+      if (mask == 0) continue;
+      for (int64_t k = 0; k < dim; k++)
+        vd_compress(u + k * stride + count, mask, vd_sub(vd_load(leaf + k * MMS_TREE_LEAF + v * VD_LANES), about[k]));
+      count += vd_compress(c + count, mask, vd_mul(square, half));
     }
-    uint32_t mask = ~vd_greater(shift == NULL ? square : apart, limit) & ((1U << VD_LANES) - 1U);
-    if (mask == 0) continue;
-    for (int64_t k = 0; k < dim; k++)
-      vd_compress(list->u + k * list->stride + count, mask,
-                  vd_sub(vd_load(leaf + k * MMS_TREE_LEAF + v * VD_LANES), vd_set(base[k])));
-    count += vd_compress(list->c + count, mask, vd_mul(square, half));
   }
+  *next = at;
   return count;
 }
 
-static int64_t tree_collect(const double *leaf, int64_t dim, const double *z, const double *base, const double *shift,
-                            double reach2, double scale, const mms_tree_list *list, int64_t count) {
-  if (shift != NULL) return collect(leaf, dim, z, base, shift, reach2, scale, list, count);
-#define CALL(k) collect(leaf, k, z, base, NULL, reach2, scale, list, count)
+static int64_t tree_collect(const double *points, int64_t dim, const int32_t *leaves, int64_t leaf_count, int64_t *next,
+                            const double *z, const double *base, const double *shift, double reach2, double scale,
+                            const mms_tree_list *list) {
+  if (shift != NULL) return collect(points, dim, leaves, leaf_count, next, z, base, shift, reach2, scale, list);
+#define CALL(k) collect(points, k, leaves, leaf_count, next, z, base, NULL, reach2, scale, list)
   TREE_BY_DIM(CALL)
 #undef CALL
 }
