@@ -1,5 +1,6 @@
 #include "field/choose.h"
 
+#include "field/kernels.h"
 #include "mmsold/base/memory.h"
 #include "mmsold/random/random.h"
 #include <math.h>
@@ -51,6 +52,8 @@ static double measure(const sample *s, const double *q, double *squares) {
 /* One particle: its sums onto `counts`. room [3][d]. */
 static void look(sample *s, int64_t particle, double bandwidth, double smoothing, int64_t draws, double *room,
                  mms_choice_counts *counts) {
+  const double scale = 1.44269504088896340736 / (bandwidth * bandwidth);
+  double away = 0.0;
   const int64_t d = s->training->dim, n = s->training->count;
   /* a point further from a draw than this is not among those that finish computes (ALGORITHMS 1) */
   const double depth = 2.0 * bandwidth * bandwidth * (37.0 + log((double)n)), each = (double)s->stride;
@@ -59,7 +62,7 @@ static void look(sample *s, int64_t particle, double bandwidth, double smoothing
   const double *at = s->training->points + mms_random_index(key, (int64_t)1 << 40, (uint64_t)n) * (uint64_t)d;
   mms_random_normals(key, 0, d, noise);
   for (int64_t k = 0; k < d; k++) z[k] = at[k] + bandwidth * noise[k];
-  measure(s, z, s->centred);
+  const double near = sqrt(measure(s, z, s->centred));
   for (int64_t i = 0; i < s->count; i++) s->marks[i] = 0;
   for (int64_t j = 0; j < draws; j++) {
     double shift = 0.0;
@@ -77,7 +80,10 @@ static void look(sample *s, int64_t particle, double bandwidth, double smoothing
       s->marks[i] = 1;
     }
     reach = fmax(reach, sqrt(shift) + sqrt(limit));
+    away = fmax(away, sqrt(shift));
   }
+  if (0.5 * scale * reach * reach < MMS_TREE_PAIRS_DEPTH && scale * away * (reach + near) < MMS_TREE_RISE)
+    counts->pairs += 1.0; /* as tree_rows.c has it */
   for (int64_t i = 0; i < s->count; i++)
     if (s->centred[i] <= reach * reach) counts->ball += each;
 }
@@ -95,6 +101,7 @@ mms_status mms_choice_count(mms_choice_counts *counts, const mms_training *train
   counts->one /= PARTICLES;
   counts->together /= PARTICLES;
   counts->ball /= PARTICLES;
+  counts->pairs = all % MMS_TREE_LANES == 0 ? counts->pairs / PARTICLES : 0.0;
   sample_free(&s);
   free(room);
   return status;
@@ -109,10 +116,15 @@ bool mms_choice_tree(int64_t n, int64_t dim, int64_t draws, const mms_choice_cou
   if (dim <= 8) {
     /* a short list, or draws so far apart that the tree searches for each of them by itself */
     if (counts->ball < all / 400.0 || counts->one * m < counts->ball / 4.0) return true;
+    if (counts->pairs > 0.5 && counts->ball <= MMS_TREE_LIST) return true; /* one list, half the exponentials */
     return counts->one >= 2.0 * m && m * d < 222.0; /* many points of weight: what each of them costs decides */
   }
   if (dim <= 16) {
     if (counts->together * d >= 16400.0) return m * d < 111.0 || (dim <= 10 && counts->one < 0.2 * all);
+    /* eight draws and more, too far apart to be pairs: the tree passes twice over every list */
+    if (draws >= MMS_TREE_LANES && counts->pairs < 0.5 &&
+        ((dim >= 12 && n <= 128) || (dim > 12 && counts->one > 0.7 * all)))
+      return false;
     return counts->one > 0.07 * all || (dim <= 10 && draws >= 8 && counts->ball * d < 320.0);
   }
   if (counts->together * d >= 2900.0) return m * d < 55.0;

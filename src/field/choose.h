@@ -11,6 +11,7 @@ typedef struct mms_choice_counts {
   double one;      /* with weight in one draw */
   double together; /* with weight in some draw */
   double ball;     /* in a ball about the particle that holds all of these */
+  double pairs;    /* no points: the share of the particles whose draws the tree would work on as antithetic pairs */
 } mms_choice_counts;
 
 /* Up to this dimension the tree, whatever else; beyond the other one dense. */

@@ -38,6 +38,15 @@ static void take_noise(mms_dense *self, const mms_dense_group *g, int64_t r, dou
   }
 }
 
+/* Where all points are finished sooner than they are screened: with few points in few dimensions looking at a draw
+ * costs three times what finishing it does, and the rest of a finish as much as eight pairs' screens (measured at n =
+ * 100, d = 9 to 16: tests/bench/README.md, auto). */
+enum { UNSCREENED_POINTS = 128, UNSCREENED_DIM = 16, UNSCREENED_PAIRS = 8 };
+
+static bool is_unscreened(const mms_training *training, int64_t pairs) {
+  return training->count <= UNSCREENED_POINTS && training->dim <= UNSCREENED_DIM && pairs >= UNSCREENED_PAIRS;
+}
+
 /* Fill the queries of the product and every draw's margin (bδ² + 2 error, in the screen's units). A row that single
  * precision can't judge, or to which all points matter, is taken out of the screen. */
 void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
@@ -53,7 +62,7 @@ void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
     double size,
         rounded = mms_screen_pack_query(points, self->kernels, self->queries + r * d, d, r, self->packed, &size);
     if (!g->shared || r == 0) take_noise(self, g, r, beta);
-    bool out = !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
+    bool out = is_unscreened(self->training, g->pairs) || !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
     for (int64_t j = 0; j < g->pairs; j++) {
       double e = self->norms[j];
       double margin = depth + 2.0 * (mms_screen_points_error(points, d, norm, e, beta) + rounded + self->errors[j]);
@@ -83,24 +92,24 @@ static void screen_row(mms_dense *self, mms_dense_group *g, int64_t r, int64_t f
   int64_t count = self->counts[r];
   for (int64_t j = 0; j < g->pairs; j++) {
     float margin = self->margins[r * g->pairs + j], *top = self->tops + 2 * (r * g->pairs + j);
-    for (int attempt = 0;; attempt++) {
-      int64_t found = self->kernels->screen(a, b + j * MMS_DENSE_STRIDE, g->beta, width, margin, top, (int32_t)first,
-                                            (int32_t)(2 * j), list + count, g->room - count);
-      if (found >= 0) {
-        count += found;
-        break;
-      }
-      count = sift(self, g, r, list, count);
-      if (attempt > 0 || count > g->enough) {
-        self->counts[r] = -1;
-        g->screened--;
-        return;
-      }
+    const float *bj = b + j * MMS_DENSE_STRIDE;
+    int64_t found = -1;
+    for (int attempt = 0; attempt < 2 && found < 0; attempt++) {
+      if (attempt > 0) count = sift(self, g, r, list, count);
+      found = self->kernels->screen(a, bj, g->beta, width, margin, top, (int32_t)first, (int32_t)(2 * j), list + count,
+                                    g->room - count);
+    }
+    if (found >= 0) count += found;
+    if (count > g->enough) count = sift(self, g, r, list, count);
+    /* as soon as it is known that a list of most points would cost more than it saves; at once where one tile is all */
+    const int64_t n = self->training->count;
+    if (found < 0 || count > g->enough || (n <= width && count > (j + 1) * n)) {
+      self->counts[r] = -1;
+      g->screened--;
+      return;
     }
   }
-  if (count > g->enough) count = sift(self, g, r, list, count);
-  self->counts[r] = count > g->enough ? -1 : count;
-  if (count > g->enough) g->screened--;
+  self->counts[r] = count;
 }
 
 void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const mms_screen_tile *tile,

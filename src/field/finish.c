@@ -13,6 +13,7 @@ enum {
   TILE_DOUBLES = 128 * 1024, /* a tile of y by row: 1 MiB */
   WIDTH_LEAST = 64,          /* so that a tile in high dimension still fills a product */
   PRODUCT_FROM = 8,          /* points from which DGEMM beats the plain product (d = 104: 0.6 against 1.0 us) */
+  PRODUCT_DIM = 16,          /* up to here it never does (d = 9 to 16, 100 points: 6 us of 34 a row) */
   PRODUCT_POINTS =
       64 /* points of one DGEMM: OpenBLAS takes twice as long a point from 96 on, where it begins to pack */
 };
@@ -117,7 +118,7 @@ static void product(mms_finish *self, const float *noise, int64_t pairs, const t
   if (self->columns)
     for (int64_t j = 0; j < pairs; j++)
       self->kernels->product_columns(self->y, d, self->stride, t->width, noise + j * d, self->b + j * t->width);
-  else if (t->count < PRODUCT_FROM)
+  else if (t->count < PRODUCT_FROM || self->stride <= PRODUCT_DIM)
     self->kernels->product_rows(self->y, self->stride, t->width, self->noise, pairs, self->b);
   else
     for (int64_t i = 0; i < t->width; i += PRODUCT_POINTS)

@@ -24,6 +24,9 @@ static void counts_have_their_limits(void **state) {
   expect_near(counts.ball, 500.0, 1e-9);
   counts = count_of(&training, 0.2, 1.0, 4);
   assert_true(counts.one > 1.0 && counts.one < counts.together && counts.together < counts.ball);
+  expect_near(counts.pairs, 0.0, 0.0); /* draws 5 δ and more away */
+  expect_near(count_of(&training, 0.2, 0.1, 4).pairs, 1.0, 0.0);
+  expect_near(count_of(&training, 0.2, 0.1, 3).pairs, 0.0, 0.0); /* six draws are no whole group */
   const mms_choice_counts again = count_of(&training, 0.2, 1.0, 4);
   assert_memory_equal(&counts, &again, sizeof counts);
   const mms_choice_counts still = count_of(&training, 0.2, 0.0, 4); /* without smoothing there are no draws */
@@ -38,11 +41,13 @@ static void the_rule_takes_what_was_faster(void **state) {
     int64_t n, dim, draws;
     mms_choice_counts counts;
     bool tree;
-  } measured[] = {{10000, 5, 2, {77, 149, 9644}, true},          {10000, 8, 32, {42, 327, 10000}, true},
-                  {10000, 8, 32, {8560, 9737, 9999}, false},     {100, 8, 32, {8, 60, 100}, false},
-                  {1000, 10, 2, {21, 40, 1000}, false},          {10000, 12, 2, {9000, 9995, 10000}, true},
-                  {10000, 16, 32, {10000, 10000, 10000}, false}, {10000, 16, 2, {7, 45, 9000}, false},
-                  {10000, 4, 32, {10000, 10000, 10000}, true},   {10000, 33, 2, {10000, 10000, 10000}, false}};
+  } measured[] = {{1000, 8, 32, {1000, 1000, 1000, 1}, true},       {1000, 8, 32, {1000, 1000, 1000, 0}, false},
+                  {100, 16, 32, {88, 100, 100, 0}, false},          {1000, 16, 32, {550, 900, 1000, 0}, true},
+                  {10000, 5, 2, {77, 149, 9644, 0}, true},          {10000, 8, 32, {42, 327, 10000, 0}, true},
+                  {10000, 8, 32, {8560, 9737, 9999, 0}, false},     {100, 8, 32, {8, 60, 100, 0}, false},
+                  {1000, 10, 2, {21, 40, 1000, 0}, false},          {10000, 12, 2, {9000, 9995, 10000, 0}, true},
+                  {10000, 16, 32, {10000, 10000, 10000, 0}, false}, {10000, 16, 2, {7, 45, 9000, 0}, false},
+                  {10000, 4, 32, {10000, 10000, 10000, 0}, true},   {10000, 33, 2, {10000, 10000, 10000, 0}, false}};
   for (size_t i = 0; i < sizeof measured / sizeof *measured; i++)
     assert_int_equal(mms_choice_tree(measured[i].n, measured[i].dim, measured[i].draws, &measured[i].counts),
                      measured[i].tree);
