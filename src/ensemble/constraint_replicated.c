@@ -111,25 +111,36 @@ static double growth(const mms_constraint *constraint) {
   return sum * sum;
 }
 
+/* out = (C + Cᵀ)/2, n × n, in tiles so that columns are met while they are in cache. */
+static void symmetric_part(int64_t n, const double *c, double *out) {
+  enum { TILE = 32 };
+  for (int64_t i0 = 0; i0 < n; i0 += TILE)
+    for (int64_t j0 = 0; j0 < n; j0 += TILE)
+      for (int64_t i = i0; i < n && i < i0 + TILE; i++)
+        for (int64_t j = j0; j < n && j < j0 + TILE; j++) out[i * n + j] = 0.5 * (c[i * n + j] + c[j * n + i]);
+}
+
 /* A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,  P root = AᵀDA + AᵀC + CᵀA + S − P m mᵀ. */
 static double assemble(mms_constraint *constraint) {
   int64_t n = constraint->dim;
   double particles = (double)constraint->blocks.total;
   double *a = constraint->whole.a, *c = constraint->whole.c, *root = constraint->whole.root,
          *product = constraint->whole.turn;
+  symmetric_part(n, c, a);
   for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < n; j++)
-      a[i * n + j] = (i == j ? 1.0 : 0.0) - 0.5 * (c[i * n + j] + c[j * n + i]) / particles;
+    for (int64_t j = 0; j < n; j++) a[i * n + j] = (i == j ? 1.0 : 0.0) - a[i * n + j] / particles;
   memcpy(constraint->center, constraint->sum_w, (size_t)n * sizeof *constraint->center);
-  mms_dense_multiply(false, false, 1, n, n, 1.0, constraint->sum_y, a, 1.0, constraint->center);
+  for (int64_t i = 0; i < n; i++) /* not by BLAS, whose product packs all of A for one row */
+    for (int64_t j = 0; j < n; j++) constraint->center[j] += constraint->sum_y[i] * a[i * n + j];
   for (int64_t k = 0; k < n; k++) constraint->center[k] /= particles;
   /* AᵀDA + AᵀC + CᵀA = sym(Aᵀ(DA + 2C)) */
   memcpy(product, c, (size_t)(n * n) * sizeof *product);
   mms_dense_multiply(false, false, n, n, n, 1.0, constraint->whole.d, a, 2.0, product);
-  mms_dense_multiply(true, false, n, n, n, 1.0, a, product, 0.0, root);
+  mms_dense_multiply(true, false, n, n, n, 1.0, a, product, 0.0, constraint->whole.inverse);
+  symmetric_part(n, constraint->whole.inverse, root);
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = i; j < n; j++) {
-      double symmetric = 0.5 * (root[i * n + j] + root[j * n + i]) + constraint->whole.s[i * n + j];
+      double symmetric = root[i * n + j] + constraint->whole.s[i * n + j];
       root[i * n + j] = symmetric / particles - constraint->center[i] * constraint->center[j];
     }
   return growth(constraint);
@@ -181,21 +192,21 @@ static mms_status triangular_root(mms_constraint *constraint, double *condition,
   return MMS_OK;
 }
 
-/* The largest square sum of a column. */
-static double longest_column(int64_t n, const double *a) {
+/* The largest square sum of a column; work: [n]. */
+static double longest_column(int64_t n, const double *a, double *work) {
   double longest = 0.0;
-  for (int64_t j = 0; j < n; j++) {
-    double square = 0.0;
-    for (int64_t i = 0; i < n; i++) square += a[i * n + j] * a[i * n + j];
-    longest = fmax(longest, square);
-  }
+  memset(work, 0, (size_t)n * sizeof *work);
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < n; j++) work[j] += a[i * n + j] * a[i * n + j];
+  for (int64_t j = 0; j < n; j++) longest = fmax(longest, work[j]);
   return longest;
 }
 
 static mms_status factor(mms_constraint *constraint, double *condition, double *longest, mms_error *error) {
   mms_status status = constraint->retraction == MMS_RETRACTION_POLAR ? polar_root(constraint, condition, error)
                                                                      : triangular_root(constraint, condition, error);
-  if (status == MMS_OK) *longest = longest_column(constraint->dim, constraint->whole.inverse);
+  if (status == MMS_OK)
+    *longest = longest_column(constraint->dim, constraint->whole.inverse, constraint->whole.eigenvalues);
   return status;
 }
 

@@ -118,7 +118,7 @@ int64_t mms_dense_cholesky_semidefinite(int64_t n, double *a, int *pivots, doubl
 /* In place R⁻¹ of R [n][n], whose rows are `width` apart, in halves:  (A B; 0 C)⁻¹ = (A⁻¹  −A⁻¹ B C⁻¹; 0  C⁻¹). Nearly
  * all of it is products with triangles, which BLAS makes much faster than LAPACK inverts. */
 static int invert_halves(int n, int width, double *r) {
-  enum { SMALL = 64 };
+  enum { SMALL = 32 };
   if (n <= SMALL) return LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, r, width);
   const int half = n / 2, rest = n - half;
   double *beside = r + half, *below = r + (int64_t)half * width + half;
