@@ -28,13 +28,14 @@ bool mms_choice_tree(int64_t n, int64_t dim, int64_t draws, const mms_choice_cou
 /* --- bfloat16 or single precision ---------------------------------------------------------- */
 
 /* Points of a particle that each screen leaves to double precision, on average: to the finish, or, where K nearest are
- * looked for, to the comparison of distances. */
+ * looked for, to the comparison of distances; and how often, over all its draws, a point clears the margin of bfloat16
+ * and has to be looked at by itself. */
 typedef struct mms_choice_screen_counts {
-  double brief, single;
+  double brief, single, listed;
 } mms_choice_screen_counts;
 
-/* With more open than this a list of the search may run over. */
-enum { MMS_CHOICE_OPEN = 256 };
+/* With more listed than this, beyond the K nearest, a list of the search may run over. */
+enum { MMS_CHOICE_LISTED = 384 };
 
 /* Of a few particles as above, `pairs` draws each, or none. The same counts for a replicated and a partitioned set, on
  * all ranks. Collective; agreed. */

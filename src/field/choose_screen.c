@@ -23,7 +23,9 @@ typedef struct look {
   int64_t at[PARTICLES];   /* the training point a particle is near */
   double *centre, *point;  /* [padded] */
   double *queries;         /* [PARTICLES][LINES][padded]: z' and the noise of its draws */
-  double *scores, *half;   /* [lines][count], [count] */
+  double *scores;          /* [lines][count] */
+  double *half, *off;      /* |x'|²/2 and |x' − x̂|: [count] */
+  double *work;            /* [count] */
   double *products;        /* [lines] */
   float *row;              /* [padded] */
   uint16_t *tile;          /* of one row */
@@ -32,7 +34,8 @@ typedef struct look {
 } look;
 
 static void look_free(look *l) {
-  void *arrays[] = {l->centre, l->point, l->queries, l->scores, l->half, l->products, l->row, l->tile, l->marks};
+  void *arrays[] = {l->centre, l->point,    l->queries, l->scores, l->half, l->off,
+                    l->work,   l->products, l->row,     l->tile,   l->marks};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
 }
 
@@ -55,6 +58,8 @@ static mms_status look_create(look *l, const mms_training *training, mms_error *
                 {&l->queries, l->lines * l->padded, sizeof(double)},
                 {&l->scores, l->lines * l->count, sizeof(double)},
                 {&l->half, l->count, sizeof(double)},
+                {&l->off, l->count, sizeof(double)},
+                {&l->work, l->count, sizeof(double)},
                 {&l->products, l->lines, sizeof(double)},
                 {&l->row, l->padded, sizeof(float)},
                 {&l->tile, l->padded * MMS_BFLOAT_ROWS, sizeof(uint16_t)},
@@ -103,6 +108,7 @@ static void score_points(void *context, int64_t first, int64_t rows, const doubl
     round_line(l, l->point, norms);
     l->half[at] = 0.5 * square;
     l->radius = fmax(l->radius, sqrt(square));
+    l->off[at] = norms[0];
     l->rounding = fmax(l->rounding, norms[0]);
     l->kernels->product_rows(l->point, l->padded, 1, l->queries, l->lines, l->products);
     for (int64_t line = 0; line < l->lines; line++) l->scores[line * l->count + at] = l->products[line];
@@ -122,27 +128,44 @@ static void place(look *l, double bandwidth, int64_t pairs) {
   memset(l->point, 0, (size_t)l->padded * sizeof *l->point);
 }
 
-/* Bounds of a line's product: |q|, and what bfloat16 adds. */
-static double bound_of(const look *l, const double *line, double *norm) {
-  double norms[2];
-  round_line(l, line, norms);
-  *norm = norms[0] + norms[1];
-  return norms[0] * l->radius + norms[1] * l->rounding;
+/* What the bound knows of the score of particle p and a pair of draws, or none. */
+typedef struct bounds {
+  double off, size, single, most; /* most: over all points */
+} bounds;
+
+static bounds bounds_of(const look *l, int p, int64_t pair, double beta) {
+  double row[2], draw[2] = {0.0, 0.0};
+  round_line(l, line_of(l, p, 0), row);
+  if (pair > 0) round_line(l, line_of(l, p, pair), draw);
+  bounds b = {.off = row[0] + beta * draw[0], .size = row[1] + beta * draw[1]};
+  b.single = mms_screen_points_error(&l->shape, l->dim, row[0] + row[1], beta * (draw[0] + draw[1]), beta);
+  b.most = b.off * l->radius + b.size * l->rounding + b.single;
+  return b;
 }
 
-/* One draw of particle p: marks what each screen keeps. */
-static void mark(const look *l, int p, int64_t pair, double beta, double depth) {
+static double error_at(const look *l, const bounds *b, int64_t i) {
+  return b->off * sqrt(2.0 * l->half[i]) + b->size * l->off[i] + b->single;
+}
+
+/* One draw of particle p: marks what each screen keeps. Returns how many points clear bfloat16's margin. */
+static int64_t mark(const look *l, int p, int64_t pair, double beta, double depth) {
   const double *a = l->scores + p * LINES * l->count, *b = a + pair * l->count;
-  double norm = 0.0, noise = 0.0, brief = bound_of(l, line_of(l, p, 0), &norm);
-  if (pair > 0) brief += fabs(beta) * bound_of(l, line_of(l, p, pair), &noise);
-  double error = mms_screen_points_error(&l->shape, l->dim, norm, fabs(beta) * noise, fabs(beta)), top = -DBL_MAX;
-  if (pair == 0) b = a, beta = 0.0;
-  for (int64_t i = 0; i < l->count; i++) top = fmax(top, a[i] - l->half[i] + beta * b[i]);
+  const bounds bound = bounds_of(l, p, pair, fabs(beta));
+  double top = -DBL_MAX, low = top;
+  int64_t listed = 0;
+  if (pair == 0) beta = 0.0;
   for (int64_t i = 0; i < l->count; i++) {
-    double below = top - (a[i] - l->half[i] + beta * b[i]);
-    if (below <= depth + 2.0 * (error + brief)) l->marks[i] |= 1;
-    if (below <= depth + 2.0 * error) l->marks[i] |= 2;
+    const double score = a[i] - l->half[i] + beta * b[i];
+    top = fmax(top, score);
+    low = fmax(low, score - error_at(l, &bound, i));
   }
+  for (int64_t i = 0; i < l->count; i++) {
+    const double score = a[i] - l->half[i] + beta * b[i];
+    if (score + error_at(l, &bound, i) >= low - depth) l->marks[i] |= 1;
+    if (score + bound.single >= top - bound.single - depth) l->marks[i] |= 2;
+    if (score >= top - 2.0 * bound.most - depth) listed++;
+  }
+  return listed;
 }
 
 static void count_dense(look *l, const mms_score_options *score, int64_t pairs, int64_t all,
@@ -154,7 +177,8 @@ static void count_dense(look *l, const mms_score_options *score, int64_t pairs, 
   for (int p = 0; p < PARTICLES; p++) {
     memset(l->marks, 0, (size_t)l->count);
     for (int64_t j = pairs > 0 ? 1 : 0; j <= pairs; j++)
-      for (int sign = 1; sign >= -1; sign -= 2) mark(l, p, j, sign * beta, depth);
+      for (int sign = 1; sign >= -1; sign -= 2)
+        counts->listed += (double)(mark(l, p, j, sign * beta, depth) * l->stride) * more * more / PARTICLES;
     for (int64_t i = 0; i < l->count; i++) {
       if ((l->marks[i] & 1) != 0) counts->brief += more * (double)l->stride / PARTICLES;
       if ((l->marks[i] & 2) != 0) counts->single += more * (double)l->stride / PARTICLES;
@@ -162,21 +186,35 @@ static void count_dense(look *l, const mms_score_options *score, int64_t pairs, 
   }
 }
 
-/* The K-th largest score t, and the points within twice the bound of it, whose distances would be computed. */
-static void count_nearest(look *l, int64_t nearest, mms_choice_screen_counts *counts) {
-  int64_t kth = (nearest - 1) / l->stride;
-  for (int p = 0; p < PARTICLES; p++) {
-    double *a = l->scores + p * LINES * l->count, norm;
-    double brief = bound_of(l, line_of(l, p, 0), &norm);
-    double error = mms_screen_points_error(&l->shape, l->dim, norm, 0.0, 0.0);
-    for (int64_t i = 0; i < l->count; i++) a[i] -= l->half[i];
-    mms_sort_doubles(a, l->count);
-    double t = a[l->count - 1 - kth];
-    for (int64_t i = 0; i < l->count; i++) {
-      if (fabs(a[i] - t) <= 2.0 * (error + brief)) counts->brief += (double)l->stride / PARTICLES;
-      if (fabs(a[i] - t) <= 2.0 * error) counts->single += (double)l->stride / PARTICLES;
-    }
+/* Points that are neither certainly among the K nearest nor certainly not, where a score is off by `factor` times what
+ * bfloat16 adds; and those that the search lists. */
+static double count_open(const look *l, int p, int64_t kth, double factor, double *listed) {
+  const double *a = l->scores + p * LINES * l->count;
+  bounds bound = bounds_of(l, p, 0, 0.0);
+  bound.off *= factor, bound.size *= factor;
+  double *sorted = l->work, open = 0.0;
+  for (int64_t i = 0; i < l->count; i++) sorted[i] = a[i] - l->half[i] - error_at(l, &bound, i);
+  mms_sort_doubles(sorted, l->count);
+  const double t = sorted[l->count - 1 - kth];
+  for (int64_t i = 0; i < l->count; i++) sorted[i] = a[i] - l->half[i] + error_at(l, &bound, i);
+  mms_sort_doubles(sorted, l->count);
+  const double sure = kth + 1 < l->count ? sorted[l->count - 2 - kth] : -INFINITY;
+  for (int64_t i = 0; i < l->count; i++) {
+    const double score = a[i] - l->half[i], error = error_at(l, &bound, i);
+    if (score + error >= t && score - error <= sure) open += 1.0;
+    if (score >= t - bound.most) *listed += 1.0;
   }
+  return open;
+}
+
+static void count_nearest(look *l, int64_t nearest, mms_choice_screen_counts *counts) {
+  const double share = (double)l->stride / PARTICLES;
+  double listed = 0.0, certain = 0.0;
+  for (int p = 0; p < PARTICLES; p++) {
+    counts->brief += count_open(l, p, (nearest - 1) / l->stride, 1.0, &listed) * share;
+    counts->single += count_open(l, p, (nearest - 1) / l->stride, 0.0, &certain) * share;
+  }
+  counts->listed = listed * share;
 }
 
 mms_status mms_choice_screen_count(mms_choice_screen_counts *counts, const mms_team *team, const mms_training *training,
@@ -204,15 +242,16 @@ mms_status mms_choice_screen_count(mms_choice_screen_counts *counts, const mms_t
 
 /* In nanoseconds a row: a product costs 1/60 ns a flop through SGEMM and a tenth of that in bfloat16; a point of a list
  * 1.5 ns a coordinate from memory, and 0.2 for each pair of draws, whose exponentials take 6; a distance the
- * coordinates alone (tests/bench/README.md). At least half of what is saved must be left. */
+ * coordinates alone; a point that is listed, 15 for each draw (tests/bench/README.md). At least half of what is saved
+ * must be left. */
 bool mms_choice_bfloat(const mms_training *training, const mms_score_options *score, int64_t pairs,
                        const mms_choice_screen_counts *counts) {
   const double n = (double)training->count, d = (double)training->dim, more = counts->brief - counts->single;
   const bool neighbours = score->backend == MMS_BACKEND_NEIGHBOURS;
   const double p = neighbours ? 0.0 : (double)(pairs > 0 ? pairs : 1), lines = neighbours ? 1.0 : 1.0 + (double)pairs;
   const double saved = lines * n * d * 2.0 * (1.0 / 60.0) * 0.9;
-  const double spent = more * (20.0 + 1.5 * d + p * (0.2 * d + 6.0));
-  if (neighbours && counts->brief > MMS_CHOICE_OPEN) return false;
+  const double spent = more * (20.0 + 1.5 * d + p * (0.2 * d + 6.0)) + 15.0 * counts->listed;
+  if (neighbours && counts->listed > (double)(score->nearest + MMS_CHOICE_LISTED)) return false;
   return spent <= 0.5 * saved;
 }
 

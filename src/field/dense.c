@@ -32,9 +32,8 @@ static void dense_free(void *state) {
   if (self == NULL) return;
   mms_screen_points_free(&self->points);
   mms_finish_free(&self->finish);
-  void *arrays[] = {self->list,   self->centred,    self->queries, self->scores,  self->rows,
-                    self->packed, self->norms,      self->errors,  self->margins, self->tops,
-                    self->counts, self->candidates, self->marks};
+  void *arrays[] = {self->list,  self->centred, self->queries, self->scores, self->rows,  self->packed,
+                    self->lines, self->margins, self->tops,    self->counts, self->marks, self->candidates};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   free(self);
 }
@@ -54,10 +53,9 @@ static mms_status allocate(mms_dense *self, mms_error *error) {
       {(void **)&self->scores, by_row ? MMS_DENSE_QUERIES * MMS_DENSE_STRIDE : self->points.padded, sizeof(float)},
       {(void **)&self->rows, rows, sizeof(mms_finish_row)},
       {(void **)&self->packed, mms_screen_packed(&self->points, MMS_DENSE_QUERIES), sizeof(uint16_t)},
-      {(void **)&self->norms, by_row ? MMS_DENSE_QUERIES : 0, sizeof(double)},
-      {(void **)&self->errors, by_row ? MMS_DENSE_QUERIES : 0, sizeof(double)},
+      {(void **)&self->lines, by_row ? MMS_DENSE_QUERIES : 0, sizeof(mms_screen_line)},
       {(void **)&self->margins, by_row ? MMS_DENSE_DRAWS : 0, sizeof(float)},
-      {(void **)&self->tops, by_row ? 2 * MMS_DENSE_DRAWS : 0, sizeof(float)},
+      {(void **)&self->tops, by_row ? 4 * MMS_DENSE_DRAWS : 0, sizeof(float)},
       {(void **)&self->candidates, by_row ? MMS_DENSE_CANDIDATES : 0, sizeof(mms_candidate)},
       {(void **)&self->counts, by_row ? rows : 0, sizeof(int64_t)},
       {(void **)&self->marks, by_row ? n / 64 + 1 : 0, sizeof(uint64_t)}};

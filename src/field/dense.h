@@ -33,9 +33,9 @@ typedef struct mms_dense {
 
   /* by row only */
   uint16_t *packed;          /* the queries in bfloat16, where the screen is */
-  double *norms, *errors;    /* of a group's draws: β|ε|, and the bound of its product's rounding: [QUERIES] */
+  mms_screen_line *lines;    /* of the queries: [QUERIES] */
   float *margins;            /* [DRAWS] */
-  float *tops;               /* [2 DRAWS] */
+  float *tops;               /* [4 DRAWS]: the largest scores of draws, and what the largest is at least */
   mms_candidate *candidates; /* [CANDIDATES] */
   int64_t *counts;           /* candidates of a row, or −1: it goes to the finish with all points: [max_rows] */
   uint64_t *marks;           /* one bit a point: [n/64 + 1] */
@@ -50,6 +50,7 @@ typedef struct mms_dense_group {
   int64_t room;     /* candidates a row has room for */
   int64_t enough;   /* candidates from which listing no longer pays */
   float beta;       /* σ/S */
+  double depth;     /* how far below the largest score a point may be and still count */
   int64_t screened; /* rows still in the screen */
 } mms_dense_group;
 

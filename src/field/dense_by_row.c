@@ -21,8 +21,11 @@ const float *mms_dense_noise_of(const mms_dense *self, const mms_dense_group *g,
   return self->queries + (g->rows + (g->shared ? 0 : row * g->pairs)) * self->training->dim;
 }
 
-/* The draws of row r, or of all rows where r is the first of them: in single precision and packed, with their norms. */
-static void take_noise(mms_dense *self, const mms_dense_group *g, int64_t r, double beta) {
+/* Where the lines of the draws of row r begin. */
+static int64_t noise_line(const mms_dense_group *g, int64_t r) { return g->rows + (g->shared ? 0 : r * g->pairs); }
+
+/* The draws of row r, or of all rows where r is the first of them. */
+static void take_noise(mms_dense *self, const mms_dense_group *g, int64_t r) {
   int64_t d = self->training->dim, line = g->rows + r * g->pairs;
   const mms_queries *q = g->q;
   float *noise = self->queries + line * d;
@@ -30,12 +33,18 @@ static void take_noise(mms_dense *self, const mms_dense_group *g, int64_t r, dou
     mms_noise_draw(q, g->first + r, g->first_pair, g->pairs, d, noise);
   else
     memset(noise, 0, (size_t)(g->pairs * d) * sizeof(float));
-  for (int64_t j = 0; j < g->pairs; j++) {
-    double norm;
-    self->errors[j] =
-        beta * mms_screen_pack_query(&self->points, self->kernels, noise + j * d, d, line + j, self->packed, &norm);
-    self->norms[j] = beta * norm;
-  }
+  for (int64_t j = 0; j < g->pairs; j++)
+    self->lines[line + j] =
+        mms_screen_pack_query(&self->points, self->kernels, noise + j * d, d, line + j, self->packed);
+}
+
+static double norm_of(const mms_screen_line *line) { return line->off + line->size; }
+
+/* A bound of the error of the scores of row r and pair j, but for what bfloat16 adds. */
+static double single_error(const mms_dense *self, const mms_dense_group *g, int64_t r, int64_t j) {
+  double beta = g->q->smoothing / self->points.scale;
+  double noise = beta * norm_of(&self->lines[noise_line(g, r) + j]);
+  return mms_screen_points_error(&self->points, self->training->dim, norm_of(&self->lines[r]), noise, beta);
 }
 
 /* Where all points are finished sooner than they are screened: with few points in few dimensions looking at a draw
@@ -53,57 +62,79 @@ void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
   int64_t d = self->training->dim;
   const mms_screen_points *points = &self->points;
   const mms_queries *q = g->q;
-  double ratio = q->bandwidth / points->scale, depth = mms_dense_depth(self) * ratio * ratio;
-  double beta = q->smoothing / points->scale;
+  double ratio = q->bandwidth / points->scale, beta = q->smoothing / points->scale;
+  g->depth = mms_dense_depth(self) * ratio * ratio;
   g->beta = beta < MMS_DENSE_FAR ? (float)beta : 0.0F;
   g->screened = 0;
   for (int64_t r = 0; r < g->rows; r++) {
     double norm = mms_dense_centre(self, q->points + (g->first + r) * d, self->queries + r * d);
-    double size,
-        rounded = mms_screen_pack_query(points, self->kernels, self->queries + r * d, d, r, self->packed, &size);
-    if (!g->shared || r == 0) take_noise(self, g, r, beta);
+    self->lines[r] = mms_screen_pack_query(points, self->kernels, self->queries + r * d, d, r, self->packed);
+    if (!g->shared || r == 0) take_noise(self, g, r);
     bool out = is_unscreened(self->training, g->pairs) || !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
     for (int64_t j = 0; j < g->pairs; j++) {
-      double e = self->norms[j];
-      double margin = depth + 2.0 * (mms_screen_points_error(points, d, norm, e, beta) + rounded + self->errors[j]);
+      const mms_screen_line *noise = &self->lines[noise_line(g, r) + j];
+      double e = beta * norm_of(noise), bound = single_error(self, g, r, j);
+      bound += mms_screen_line_bound(points, &self->lines[r]) + beta * mms_screen_line_bound(points, noise);
+      double margin = g->depth + 2.0 * bound;
       if (!(e < MMS_DENSE_FAR) || !(margin < 2.0 * (norm + e) * points->radius + 1.0)) out = true;
       self->margins[r * g->pairs + j] = out ? 0.0F : nextafterf((float)margin, INFINITY);
-      self->tops[2 * (r * g->pairs + j)] = self->tops[2 * (r * g->pairs + j) + 1] = -FLT_MAX;
+      float *tops = self->tops + 4 * (r * g->pairs + j);
+      tops[0] = tops[1] = tops[2] = tops[3] = -FLT_MAX;
     }
     self->counts[r] = out ? -1 : 0;
     if (!out) g->screened++;
   }
 }
 
-/* Drop candidates that later tiles have left behind. */
+/* Drop candidates that others leave behind for certain: the largest score is at least `tops[2 + sign]`. */
 static int64_t sift(const mms_dense *self, const mms_dense_group *g, int64_t r, mms_candidate *list, int64_t count) {
-  const float *tops = self->tops + 2 * r * g->pairs, *margins = self->margins + r * g->pairs;
+  const float *tops = self->tops + 4 * r * g->pairs;
   int64_t kept = 0;
-  for (int64_t i = 0; i < count; i++)
-    if (list[i].score > tops[list[i].draw] - margins[list[i].draw / 2]) list[kept++] = list[i];
+  for (int64_t i = 0; i < count; i++) {
+    double low = (double)tops[4 * (list[i].draw / 2) + 2 + list[i].draw % 2];
+    if ((double)list[i].score + (double)list[i].error > low - g->depth) list[kept++] = list[i];
+  }
   return kept;
 }
 
+/* The margin of the screen has room for the largest error of any point; those of the few that clear it are bounded each
+ * by its own. */
+static void bound_errors(mms_dense *self, const mms_dense_group *g, int64_t r, int64_t j, const mms_screen_tile *tile,
+                         mms_candidate *list, int64_t count) {
+  const mms_screen_line *row = &self->lines[r], *noise = &self->lines[noise_line(g, r) + j];
+  double beta = g->q->smoothing / self->points.scale;
+  float off = nextafterf((float)(row->off + beta * noise->off), INFINITY);
+  float size = nextafterf((float)(row->size + beta * noise->size), INFINITY);
+  float single = nextafterf((float)single_error(self, g, r, j), INFINITY),
+        *lows = self->tops + 4 * (r * g->pairs + j) + 2;
+  for (int64_t i = 0; i < count; i++) {
+    float error = (mms_screen_point_bound(tile, list[i].point - tile->first, off, size) + single) * (1.0F + 0x1p-20F);
+    float low = nextafterf(list[i].score - error, -INFINITY);
+    list[i].error = error;
+    if (low > lows[list[i].draw % 2]) lows[list[i].draw % 2] = low;
+  }
+}
+
 /* One row against one tile. */
-static void screen_row(mms_dense *self, mms_dense_group *g, int64_t r, int64_t first, int64_t width) {
-  const float *a = self->scores + r * MMS_DENSE_STRIDE;
-  const float *b = self->scores + (g->rows + (g->shared ? 0 : r * g->pairs)) * MMS_DENSE_STRIDE;
+static void screen_row(mms_dense *self, mms_dense_group *g, int64_t r, const mms_screen_tile *tile) {
+  const float *a = self->scores + r * MMS_DENSE_STRIDE, *b = self->scores + noise_line(g, r) * MMS_DENSE_STRIDE;
   mms_candidate *list = self->candidates + r * g->room;
   int64_t count = self->counts[r];
   for (int64_t j = 0; j < g->pairs; j++) {
-    float margin = self->margins[r * g->pairs + j], *top = self->tops + 2 * (r * g->pairs + j);
+    float margin = self->margins[r * g->pairs + j], *top = self->tops + 4 * (r * g->pairs + j);
     const float *bj = b + j * MMS_DENSE_STRIDE;
     int64_t found = -1;
     for (int attempt = 0; attempt < 2 && found < 0; attempt++) {
       if (attempt > 0) count = sift(self, g, r, list, count);
-      found = self->kernels->screen(a, bj, g->beta, width, margin, top, (int32_t)first, (int32_t)(2 * j), list + count,
-                                    g->room - count);
+      found = self->kernels->screen(a, bj, g->beta, tile->width, margin, top, (int32_t)tile->first, (int32_t)(2 * j),
+                                    list + count, g->room - count);
     }
-    if (found >= 0) count += found;
-    if (count > g->enough) count = sift(self, g, r, list, count);
+    if (found > 0) bound_errors(self, g, r, j, tile, list + count, found);
+    if (found > 0) count += found;
     /* as soon as it is known that a list of most points would cost more than it saves; at once where one tile is all */
-    const int64_t n = self->training->count;
-    if (found < 0 || count > g->enough || (n <= width && count > (j + 1) * n)) {
+    const int64_t n = self->training->count, most = n <= tile->width ? least(g->enough, (j + 1) * n) : g->enough;
+    if (count > most) count = sift(self, g, r, list, count);
+    if (found < 0 || count > most) {
       self->counts[r] = -1;
       g->screened--;
       return;
@@ -124,7 +155,7 @@ void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const mms_screen
   for (int64_t r = 0; r < g->rows; r++) {
     if (self->counts[r] < 0) continue;
     self->kernels->subtract(self->scores + r * MMS_DENSE_STRIDE, tile->half, tile->width);
-    screen_row(self, g, r, tile->first, tile->width);
+    screen_row(self, g, r, tile);
   }
 }
 

@@ -19,10 +19,11 @@ enum {
  * points][2], so 32 points by 32 points. */
 enum { MMS_BFLOAT_ROWS = 16, MMS_BFLOAT_BLOCK = 32 };
 
-/* A training point that may matter to a draw (2·pair + sign) of a row, and its score. */
+/* A training point that may matter to a draw (2·pair + sign) of a row, its score, and a bound of that one's error,
+ * which is not the kernel's to say. */
 typedef struct mms_candidate {
   int32_t point, draw;
-  float score;
+  float score, error;
 } mms_candidate;
 
 /* The tree backend's leaves and nodes hold sixteen each; its list of points near a query, this many; its draws are

@@ -17,17 +17,18 @@ enum {
   MMS_NEIGHBOURS_LISTED = 1 << 20
 };
 
-/* A point that may be among the nearest, and its score. */
+/* A point that may be among the nearest, and between what its score lies: the computed one less and plus its bound. */
 typedef struct mms_scored {
-  float score;
+  float low, high;
   int32_t point;
 } mms_scored;
 
 /* What the product has found for one row so far: every point that may be among the nearest K. */
 typedef struct mms_scored_list {
-  int64_t count;   /* −1: the row is searched in double precision instead */
-  float threshold; /* no point below it is among the nearest */
-  double error;    /* bound of the rounding error of a score */
+  int64_t count;           /* −1: the row is searched in double precision instead */
+  float threshold;         /* no point with a computed score below it is among the nearest */
+  double error;            /* bound of the rounding error of any score */
+  float off, size, single; /* what the bound for one point is made of */
 } mms_scored_list;
 
 typedef struct mms_neighbours {
@@ -96,11 +97,11 @@ void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z);
 /* What these are made of, row r standing for itself: its query and an empty list; its scores a against a tile of
  * points, which are written over; drop what cannot be among the nearest any more. */
 void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r);
-void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const float *half, int64_t first, int64_t width);
+void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const mms_screen_tile *tile);
 void mms_neighbours_raise(const mms_neighbours *self, int64_t r);
-/* A point whose score is above t + 2E is among the nearest whatever the rounding: only points with a computed score
- * above t, of which there are fewer than K, can be nearer. The others of the list compete by their distances. Returns
- * t + 2E, or −∞ where the list is just the nearest. */
+/* A point that is certainly above t, the K + 1-st largest of all that scores may be, is among the nearest whatever the
+ * rounding: only points that may be above t, no more than K with itself, can be nearer. The others of the list compete
+ * by their distances. Returns t, or −∞ where the list is just the nearest. */
 double mms_neighbours_sure(const mms_neighbours *self, int64_t r);
 int64_t mms_neighbours_room(int64_t k);
 mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_screen screen, mms_error *error);

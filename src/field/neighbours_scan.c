@@ -37,17 +37,19 @@ mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team
   return mms_team_agree(team, status, error);
 }
 
-/* The k-th largest score, k >= 1, of the list, which is put into another order (Hoare's selection; it stops on equal
- * scores and so halves a run of them). */
-static float select_score(mms_scored *list, int64_t count, int64_t k) {
+static float key_of(const mms_scored *entry, bool high) { return high ? entry->high : entry->low; }
+
+/* The k-th largest low or high, k >= 1, of the list, which is put into another order (Hoare's selection; it stops on
+ * equal ones and so halves a run of them). */
+static float select_score(mms_scored *list, int64_t count, int64_t k, bool high) {
   int64_t lo = 0, hi = count;
   while (hi - lo > 1) {
-    float a = list[lo].score, b = list[lo + (hi - lo) / 2].score, c = list[hi - 1].score;
+    float a = key_of(&list[lo], high), b = key_of(&list[lo + (hi - lo) / 2], high), c = key_of(&list[hi - 1], high);
     float pivot = fmaxf(fminf(a, b), fminf(fmaxf(a, b), c));
     int64_t i = lo, j = hi - 1;
     while (i <= j) {
-      while (list[i].score > pivot) i++;
-      while (list[j].score < pivot) j--;
+      while (key_of(&list[i], high) > pivot) i++;
+      while (key_of(&list[j], high) < pivot) j--;
       if (i > j) break;
       mms_scored kept = list[i];
       list[i++] = list[j];
@@ -60,21 +62,21 @@ static float select_score(mms_scored *list, int64_t count, int64_t k) {
     else
       break;
   }
-  return list[k - 1].score;
+  return key_of(&list[k - 1], high);
 }
 
-/* With t the K-th largest of all computed scores, each off by at most E: K points have true scores >= t − E, so none
- * with a computed score below t − 2E is among the nearest. Over part of the points t is only smaller. */
+/* With t the K-th largest of what scores are at least: K points have true scores >= t, so none that is at most below t
+ * is among the nearest, nor one with a computed score below t − E. Over part of the points t is only smaller. */
 void mms_neighbours_raise(const mms_neighbours *self, int64_t r) {
   mms_scored_list *row = &self->lists[r];
   mms_scored *list = self->scored + r * self->room;
   if (row->count < self->k) return;
-  double kth = (double)select_score(list, row->count, self->k);
-  float threshold = nextafterf((float)(kth - 2.0 * row->error), -INFINITY);
+  float t = select_score(list, row->count, self->k, false);
+  float threshold = nextafterf((float)((double)t - row->error), -INFINITY);
   if (threshold > row->threshold) row->threshold = threshold;
   int64_t kept = 0;
   for (int64_t i = 0; i < row->count; i++)
-    if (list[i].score >= row->threshold) list[kept++] = list[i];
+    if (list[i].high >= t) list[kept++] = list[i];
   row->count = kept;
 }
 
@@ -86,22 +88,29 @@ void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r) 
     square += value * value;
     self->queries[r * d + k] = fabs(value) < MMS_DENSE_FAR ? (float)value : 0.0F;
   }
-  double norm = sqrt(square), error = mms_screen_points_error(&self->points, d, norm, 0.0, 0.0);
-  double size;
-  error += mms_screen_pack_query(&self->points, self->kernels, self->queries + r * d, d, r, self->packed, &size);
+  double norm = sqrt(square), single = mms_screen_points_error(&self->points, d, norm, 0.0, 0.0);
+  mms_screen_line line = mms_screen_pack_query(&self->points, self->kernels, self->queries + r * d, d, r, self->packed);
+  double error = (single + mms_screen_line_bound(&self->points, &line)) * (1.0 + 0x1p-18); /* as floats below */
   bool possible = norm < MMS_DENSE_FAR && isfinite(error);
   self->lists[r] = (mms_scored_list){.count = possible ? 0 : -1, .threshold = LOWEST, .error = error};
+  self->lists[r].off = nextafterf((float)line.off, INFINITY);
+  self->lists[r].size = nextafterf((float)line.size, INFINITY);
+  self->lists[r].single = nextafterf((float)single, INFINITY);
 }
 
 /* One row against one tile of scores. */
-void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const float *half, int64_t first, int64_t width) {
+void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const mms_screen_tile *tile) {
   mms_scored_list *row = &self->lists[r];
   mms_scored *list = self->scored + r * self->room;
   if (row->count < 0) return;
-  self->kernels->subtract(a, half, width);
-  int64_t found = self->kernels->select(a, width, row->threshold, self->found);
-  for (int64_t i = 0; i < found; i++)
-    list[row->count++] = (mms_scored){a[self->found[i]], (int32_t)first + self->found[i]};
+  self->kernels->subtract(a, tile->half, tile->width);
+  int64_t found = self->kernels->select(a, tile->width, row->threshold, self->found);
+  for (int64_t i = 0; i < found; i++) {
+    int32_t at = self->found[i];
+    float error = (mms_screen_point_bound(tile, at, row->off, row->size) + row->single) * (1.0F + 0x1p-20F);
+    list[row->count++] = (mms_scored){nextafterf(a[at] - error, -INFINITY), nextafterf(a[at] + error, INFINITY),
+                                      (int32_t)tile->first + at};
+  }
   if (row->count <= self->room - MMS_NEIGHBOURS_WIDTH) return;
   mms_neighbours_raise(self, r);
   if (row->count > self->room - MMS_NEIGHBOURS_WIDTH) row->count = -1; /* too many within rounding of each other */
@@ -119,8 +128,7 @@ void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t fir
                         MMS_NEIGHBOURS_STRIDE);
     counters->seconds_product += mms_clock_seconds() - start;
     counters->product_flops += 2.0 * (double)(rows * width * d);
-    for (int64_t r = 0; r < rows; r++)
-      mms_neighbours_take(self, r, self->scores + r * MMS_NEIGHBOURS_STRIDE, tile.half, at, width);
+    for (int64_t r = 0; r < rows; r++) mms_neighbours_take(self, r, self->scores + r * MMS_NEIGHBOURS_STRIDE, &tile);
   }
 }
 
@@ -134,7 +142,7 @@ static void search_all(mms_neighbours *self, const double *z) {
 double mms_neighbours_sure(const mms_neighbours *self, int64_t r) {
   const mms_scored_list *row = &self->lists[r];
   if (row->count <= self->k) return -INFINITY;
-  return (double)select_score(self->scored + r * self->room, row->count, self->k) + 2.0 * row->error;
+  return (double)select_score(self->scored + r * self->room, row->count, self->k + 1, true);
 }
 
 void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z) {
@@ -150,7 +158,7 @@ void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z) {
   double sure = mms_neighbours_sure(self, r);
   for (int64_t i = 0; i < row->count; i++) {
     int64_t point = list[i].point;
-    bool in = (double)list[i].score > sure;
+    bool in = (double)list[i].low > sure;
     double square = in ? -INFINITY : mms_square_distance(training->points + point * training->dim, z, training->dim);
     mms_nearest_offer(&self->nearest, square, point);
   }

@@ -122,10 +122,11 @@ static mms_status fill_packed(mms_screen_parts *screen, const mms_training *trai
   mms_status status = mms_screen_room_create(&room, &screen->points, d, error);
   for (int64_t i = 0; status == MMS_OK && i < screen->parts.n_local; i += MMS_KERNEL_PAD) {
     char *chunk = screen->mine + (size_t)i * screen->row_bytes;
+    float *half = (float *)(void *)(chunk + halves_at(screen));
     int64_t rest = training->count - screen->parts.first_row - i;
     mms_screen_pack_points(&screen->points, kernels, training->mine + i * d, d,
-                           rest < MMS_KERNEL_PAD ? rest : MMS_KERNEL_PAD, &room, (uint16_t *)(void *)chunk,
-                           (float *)(void *)(chunk + halves_at(screen)));
+                           rest < MMS_KERNEL_PAD ? rest : MMS_KERNEL_PAD, &room, (uint16_t *)(void *)chunk, half,
+                           half + MMS_KERNEL_PAD);
   }
   mms_screen_room_free(&room);
   return status;
@@ -137,7 +138,7 @@ static void size_rows(mms_screen_parts *screen, int64_t dim, mms_screen kind) {
   points->blocks = kind == MMS_SCREEN_BFLOAT16 ? (dim + MMS_BFLOAT_BLOCK - 1) / MMS_BFLOAT_BLOCK : 0;
   screen->row_bytes = (size_t)(points->stride + LINE_FLOATS) * sizeof(float);
   if (points->blocks > 0)
-    screen->row_bytes = (size_t)mms_screen_chunk(points) / MMS_KERNEL_PAD * sizeof(uint16_t) + sizeof(float);
+    screen->row_bytes = (size_t)mms_screen_chunk(points) / MMS_KERNEL_PAD * sizeof(uint16_t) + 2 * sizeof(float);
 }
 
 mms_status mms_screen_parts_create(mms_screen_parts *screen, const mms_team *team, const mms_training *training,
@@ -153,6 +154,7 @@ mms_status mms_screen_parts_create(mms_screen_parts *screen, const mms_team *tea
                           "the field's copy of a part of the training set", error);
   screen->mine = memory;
   if (status == MMS_OK) status = mms_allocate_floats(&screen->half, MMS_TRAINING_TILE, "a tile's half norms", error);
+  if (status == MMS_OK) status = mms_allocate_floats(&screen->off, MMS_TRAINING_TILE, "a tile's rounding", error);
   status = mms_team_agree(team, status, error);
   if (status != MMS_OK) return status;
   screen->points.centre = screen->centre;
@@ -172,12 +174,13 @@ void mms_screen_parts_free(mms_screen_parts *screen) {
   free(screen->centre);
   free(screen->mine);
   free(screen->half);
+  free(screen->off);
   *screen = (mms_screen_parts){0};
 }
 
 int64_t mms_screen_parts_bytes(const mms_screen_parts *screen) {
   if (screen->tiles == NULL) return 0;
-  return screen->parts.n_local * (int64_t)screen->row_bytes + MMS_TRAINING_TILE * (int64_t)sizeof(float) +
+  return screen->parts.n_local * (int64_t)screen->row_bytes + 2 * MMS_TRAINING_TILE * (int64_t)sizeof(float) +
          mms_tiles_bytes(screen->tiles);
 }
 
@@ -200,8 +203,12 @@ bool mms_screen_parts_next(mms_screen_parts *screen, mms_screen_tile *tile) {
   if (screen->points.blocks > 0) {
     tile->packed = (const uint16_t *)(const void *)rows;
     tile->stride = (int64_t)(chunk_bytes(screen) / sizeof(uint16_t));
-    for (int64_t i = 0; i < tile->width; i += MMS_KERNEL_PAD, rows += chunk_bytes(screen))
-      memcpy(screen->half + i, rows + halves_at(screen), MMS_KERNEL_PAD * sizeof(float));
+    tile->off = screen->off;
+    for (int64_t i = 0; i < tile->width; i += MMS_KERNEL_PAD, rows += chunk_bytes(screen)) {
+      const char *halves = rows + halves_at(screen);
+      memcpy(screen->half + i, halves, MMS_KERNEL_PAD * sizeof(float));
+      memcpy(screen->off + i, halves + MMS_KERNEL_PAD * sizeof(float), MMS_KERNEL_PAD * sizeof(float));
+    }
   } else {
     tile->x = (const float *)(const void *)rows;
     tile->stride = (int64_t)(screen->row_bytes / sizeof(float));

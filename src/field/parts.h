@@ -34,7 +34,7 @@ void mms_fetch_rename(const mms_fetch *fetch, int32_t *points, int64_t count);
 /* --- the screen's points ------------------------------------------------------------------ */
 
 /* The screen's copy, this rank's part: in single precision a row's half norm follows its coordinates; in bfloat16 those
- * of MMS_KERNEL_PAD points follow their chunk. */
+ * of MMS_KERNEL_PAD points, and what they are off by, follow their chunk. */
 typedef struct mms_screen_parts {
   mms_screen_points points; /* centre, widths and counts; x, packed and half stay empty */
   mms_blocks parts;
@@ -43,8 +43,8 @@ typedef struct mms_screen_parts {
   char *mine;
   mms_tiles *tiles;
   mms_tile piece;
-  int64_t at;  /* rows of the piece that were handed out */
-  float *half; /* [MMS_TRAINING_TILE] */
+  int64_t at;        /* rows of the piece that were handed out */
+  float *half, *off; /* [MMS_TRAINING_TILE] */
 } mms_screen_parts;
 
 mms_status mms_screen_parts_create(mms_screen_parts *screen, const mms_team *team, const mms_training *training,

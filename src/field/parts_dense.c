@@ -15,13 +15,14 @@ typedef struct unit {
   int64_t row; /* of all rows, that the group's batch begins with */
   float *queries, *margins, *tops;
   uint16_t *packed;
+  mms_screen_line *lines;
   mms_candidate *candidates; /* in the end the list of each row stands where its candidates did */
   int64_t *counts;
   mms_finish_wide *wide;
 } unit;
 
 typedef struct parts_dense {
-  mms_dense dense;   /* of which queries, packed, margins, tops, candidates and counts are a unit's at a time */
+  mms_dense dense;   /* of which queries, packed, lines, margins, tops, candidates and counts are a unit's at a time */
   mms_training view; /* what the finish sees: fetched points in place of the set */
   const mms_training *training;
   const mms_team *team;
@@ -40,11 +41,11 @@ static void parts_free(void *state) {
   mms_dense *dense = &self->dense;
   for (int64_t u = 0; self->units != NULL && u < self->unit_count; u++) {
     const unit *it = &self->units[u];
-    void *arrays[] = {it->queries, it->packed, it->margins, it->tops, it->candidates, it->counts, it->wide};
+    void *arrays[] = {it->queries, it->packed, it->lines, it->margins, it->tops, it->candidates, it->counts, it->wide};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   }
-  void *arrays[] = {self->units,   dense->list, dense->centred, dense->scores, dense->norms,
-                    dense->errors, dense->rows, dense->marks,   self->origins, self->tile};
+  void *arrays[] = {self->units, dense->list,  dense->centred, dense->scores,
+                    dense->rows, dense->marks, self->origins,  self->tile};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   mms_finish_free(&dense->finish);
   mms_screen_parts_free(&self->screen);
@@ -66,8 +67,9 @@ static mms_status allocate_unit(parts_dense *self, unit *u, mms_error *error) {
   if (status == MMS_OK)
     status =
         allocate(self, &u->packed, mms_screen_packed(&self->dense.points, MMS_DENSE_QUERIES), sizeof(uint16_t), error);
+  if (status == MMS_OK) status = allocate(self, &u->lines, MMS_DENSE_QUERIES, sizeof(mms_screen_line), error);
   if (status == MMS_OK) status = allocate(self, &u->margins, MMS_DENSE_DRAWS, sizeof(float), error);
-  if (status == MMS_OK) status = allocate(self, &u->tops, 2 * MMS_DENSE_DRAWS, sizeof(float), error);
+  if (status == MMS_OK) status = allocate(self, &u->tops, 4 * MMS_DENSE_DRAWS, sizeof(float), error);
   if (status == MMS_OK) status = allocate(self, &u->candidates, MMS_DENSE_CANDIDATES, sizeof(mms_candidate), error);
   if (status == MMS_OK) status = allocate(self, &u->counts, MMS_DENSE_QUERIES, sizeof(int64_t), error);
   if (status == MMS_OK) status = allocate(self, &u->wide, MMS_DENSE_QUERIES, sizeof(mms_finish_wide), error);
@@ -97,8 +99,6 @@ static mms_status create_local(parts_dense *self, const mms_score_options *score
   if (status == MMS_OK) status = allocate(self, &dense->centred, d, sizeof(double), error);
   if (status == MMS_OK)
     status = allocate(self, &dense->scores, MMS_DENSE_QUERIES * MMS_DENSE_STRIDE, sizeof(float), error);
-  if (status == MMS_OK) status = allocate(self, &dense->norms, MMS_DENSE_QUERIES, sizeof(double), error);
-  if (status == MMS_OK) status = allocate(self, &dense->errors, MMS_DENSE_QUERIES, sizeof(double), error);
   if (status == MMS_OK) status = allocate(self, &dense->marks, words, sizeof(uint64_t), error);
   if (status == MMS_OK) status = allocate(self, &self->units, self->unit_count, sizeof(unit), error);
   for (int64_t u = 0; status == MMS_OK && u < self->unit_count; u++)
@@ -165,6 +165,7 @@ static void bind(parts_dense *self, const unit *u) {
   mms_dense *dense = &self->dense;
   dense->queries = u->queries;
   dense->packed = u->packed;
+  dense->lines = u->lines;
   dense->margins = u->margins;
   dense->tops = u->tops;
   dense->candidates = u->candidates;

@@ -131,8 +131,7 @@ static void scan(parts_neighbours *self, int64_t count, mms_field_counters *coun
       counters->seconds_product += mms_clock_seconds() - start;
       counters->product_flops += 2.0 * (double)(rows * tile.width * d);
       for (int64_t r = 0; r < rows; r++)
-        mms_neighbours_take(base, first + r, base->scores + r * MMS_NEIGHBOURS_STRIDE, tile.half, tile.first,
-                            tile.width);
+        mms_neighbours_take(base, first + r, base->scores + r * MMS_NEIGHBOURS_STRIDE, &tile);
     }
 }
 
@@ -158,7 +157,7 @@ static bool settle_sure(parts_neighbours *self, int64_t r) {
   double sure = mms_neighbours_sure(self->base, r);
   int64_t open = 0;
   for (int64_t i = 0; i < row->count; i++) {
-    if ((double)list[i].score > sure)
+    if ((double)list[i].low > sure)
       offer(self, r, -INFINITY, list[i].point);
     else
       list[open++] = list[i];

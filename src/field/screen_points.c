@@ -7,7 +7,7 @@
 /* Layout of the shared memory: scale, radius and rounding; centre [d]; then floats or packed points, each part on a
  * cache line. */
 typedef struct layout {
-  size_t centre, half, x, bytes;
+  size_t centre, half, off, x, bytes;
 } layout;
 
 enum { WIDTHS = 3 };
@@ -18,7 +18,8 @@ static layout make_layout(const mms_screen_points *points, int64_t dim, bool by_
   layout l;
   l.centre = line_up(WIDTHS * sizeof(double));
   l.half = l.centre + line_up((size_t)dim * sizeof(double));
-  l.x = l.half + line_up((size_t)points->padded * sizeof(float));
+  l.off = l.half + line_up((size_t)points->padded * sizeof(float));
+  l.x = l.off + line_up(points->blocks > 0 ? (size_t)points->padded * sizeof(float) : 0);
   l.bytes = l.x + (size_t)(by_column ? dim : points->padded) * (size_t)points->stride * sizeof(float);
   if (points->blocks > 0)
     l.bytes = l.x + (size_t)(points->padded / MMS_KERNEL_PAD * mms_screen_chunk(points)) * sizeof(uint16_t);
@@ -85,8 +86,8 @@ static void fill(const mms_screen_points *points, const mms_training *training, 
   }
 }
 
-static mms_status fill_packed(mms_screen_points *points, const mms_training *training, float *half, uint16_t *packed,
-                              mms_error *error) {
+static mms_status fill_packed(mms_screen_points *points, const mms_training *training, float *half, float *off,
+                              uint16_t *packed, mms_error *error) {
   const mms_field_kernel_table *kernels = mms_field_kernels_best();
   mms_screen_room room;
   mms_status status = mms_screen_room_create(&room, points, training->dim, error);
@@ -94,7 +95,7 @@ static mms_status fill_packed(mms_screen_points *points, const mms_training *tra
     int64_t rest = training->count - first;
     mms_screen_pack_points(points, kernels, training->points + first * training->dim, training->dim,
                            rest < MMS_KERNEL_PAD ? rest : MMS_KERNEL_PAD, &room,
-                           packed + first / MMS_KERNEL_PAD * mms_screen_chunk(points), half + first);
+                           packed + first / MMS_KERNEL_PAD * mms_screen_chunk(points), half + first, off + first);
   }
   mms_screen_room_free(&room);
   return status;
@@ -111,10 +112,12 @@ mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *t
   if (status != MMS_OK) return status;
   char *memory = mms_shared_data(points->memory);
   double *widths = (double *)(void *)memory, *centre = (double *)(void *)(memory + l.centre);
-  float *half = (float *)(void *)(memory + l.half), *x = (float *)(void *)(memory + l.x);
+  float *half = (float *)(void *)(memory + l.half), *off = (float *)(void *)(memory + l.off);
+  float *x = (float *)(void *)(memory + l.x);
   uint16_t *packed = (uint16_t *)(void *)(memory + l.x);
   points->centre = centre;
   points->half = half;
+  points->off = points->blocks > 0 ? off : NULL;
   points->x = points->blocks > 0 ? NULL : x;
   points->packed = points->blocks > 0 ? packed : NULL;
   if (mms_team_rank(team) == 0) {
@@ -123,7 +126,7 @@ mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *t
     points->radius = widths[1];
     points->rounding = 0.0;
     if (points->blocks > 0)
-      status = fill_packed(points, training, half, packed, error);
+      status = fill_packed(points, training, half, off, packed, error);
     else
       fill(points, training, by_column, half, x);
     widths[2] = points->rounding;
@@ -142,6 +145,7 @@ mms_screen_tile mms_screen_points_tile(const mms_screen_points *points, int64_t 
   if (points->blocks == 0) {
     tile.x = points->x + first * points->stride;
   } else {
+    tile.off = points->off + first;
     tile.stride = mms_screen_chunk(points);
     tile.packed = points->packed + first / MMS_KERNEL_PAD * tile.stride;
   }

@@ -6,6 +6,7 @@
 
 #include "field/kernels.h"
 #include "mmsold/training/training.h"
+#include <math.h>
 
 typedef enum mms_screen {
   MMS_SCREEN_SINGLE,  /* through SGEMM, or by distance */
@@ -21,6 +22,7 @@ typedef struct mms_screen_points {
   double rounding;      /* the largest |x' − x̂|; 0 in single precision, whose rounding the error below has anyway */
   const double *centre; /* [d] */
   const float *half;    /* |x'|²/2: [padded] */
+  const float *off;     /* bfloat16: |x' − x̂|, rounded up: [padded] */
   const float *x;       /* single: by row [padded][stride], by column [d][stride] */
   const uint16_t *packed; /* bfloat16: the kernels' chunks of MMS_KERNEL_PAD points, one after the other */
   mms_shared *memory;
@@ -29,10 +31,10 @@ typedef struct mms_screen_points {
 /* Points first .. first + width − 1 by row, as they come to a product. */
 typedef struct mms_screen_tile {
   int64_t first, width;
-  int64_t stride;         /* single: floats from one point to the next; bfloat16: numbers from one chunk to the next */
-  const float *x;         /* single */
-  const uint16_t *packed; /* bfloat16 */
-  const float *half;      /* [width] */
+  int64_t stride;          /* single: floats from one point to the next; bfloat16: numbers from one chunk to the next */
+  const float *x;          /* single */
+  const uint16_t *packed;  /* bfloat16 */
+  const float *half, *off; /* [width] */
 } mms_screen_tile;
 
 /* Collective over `team`; agreed. By column there is single precision alone. */
@@ -51,22 +53,39 @@ mms_screen_tile mms_screen_points_tile(const mms_screen_points *points, int64_t 
 int64_t mms_screen_chunk(const mms_screen_points *points);
 int64_t mms_screen_packed(const mms_screen_points *points, int64_t lines);
 
-/* Points rows[0 .. count − 1], count <= MMS_KERNEL_PAD, into a chunk and half norms; raises points->rounding. `room` as
- * for 16 packed queries and dim floats. Local. */
+/* Work space for packing points. */
 typedef struct mms_screen_room {
-  uint16_t *tile;
-  float *row;
+  uint16_t *tile; /* 16 packed points, by row */
+  float *row;     /* [dim] */
 } mms_screen_room;
 mms_status mms_screen_room_create(mms_screen_room *room, const mms_screen_points *points, int64_t dim,
                                   mms_error *error);
 void mms_screen_room_free(mms_screen_room *room);
-void mms_screen_pack_points(mms_screen_points *points, const mms_field_kernel_table *kernels, const double *rows,
-                            int64_t dim, int64_t count, const mms_screen_room *room, uint16_t *chunk, float *half);
 
-/* Query q [dim] as `line` of packed queries. norm: a bound of |q|. Returns a bound of |q·x' − q̂·x̂| over all points; in
- * single precision 0, and nothing is packed. Local. */
-double mms_screen_pack_query(const mms_screen_points *points, const mms_field_kernel_table *kernels, const float *q,
-                             int64_t dim, int64_t line, uint16_t *packed, double *norm);
+/* Points rows[0 .. count − 1], count <= MMS_KERNEL_PAD, into a chunk, with half and off [MMS_KERNEL_PAD]; raises
+ * points->rounding. Local. */
+void mms_screen_pack_points(mms_screen_points *points, const mms_field_kernel_table *kernels, const double *rows,
+                            int64_t dim, int64_t count, const mms_screen_room *room, uint16_t *chunk, float *half,
+                            float *off);
+
+/* What the bound knows of a query q: |q − q̂| and |q̂|; in single precision 0 and |q|. Neither too small, and their sum
+ * no less than |q| before it was rounded to single precision. */
+typedef struct mms_screen_line {
+  double off, size;
+} mms_screen_line;
+
+/* Query q [dim], in bfloat16 packed as number `line`. Local. */
+mms_screen_line mms_screen_pack_query(const mms_screen_points *points, const mms_field_kernel_table *kernels,
+                                      const float *q, int64_t dim, int64_t line, uint16_t *packed);
+
+/* A bound of |q·x' − q̂·x̂| over all points; 0 in single precision. */
+double mms_screen_line_bound(const mms_screen_points *points, const mms_screen_line *line);
+
+/* The same for one point of a tile, in single precision and rounded up: off·|x'| + size·|x' − x̂|. */
+static inline float mms_screen_point_bound(const mms_screen_tile *tile, int64_t i, float off, float size) {
+  if (tile->off == NULL) return 0.0F;
+  return (off * (sqrtf(2.0F * tile->half[i]) + 1e-18F) + size * tile->off[i]) * (1.0F + 0x1p-20F);
+}
 
 /* --- products --- */
 

@@ -40,12 +40,14 @@ static void turn_tile(const uint16_t *tile, uint16_t *out) {
 }
 
 void mms_screen_pack_points(mms_screen_points *points, const mms_field_kernel_table *kernels, const double *rows,
-                            int64_t dim, int64_t count, const mms_screen_room *room, uint16_t *chunk, float *half) {
+                            int64_t dim, int64_t count, const mms_screen_room *room, uint16_t *chunk, float *half,
+                            float *off) {
   for (int64_t first = 0; first < MMS_KERNEL_PAD; first += MMS_BFLOAT_ROWS) {
     memset(room->tile, 0, (size_t)(points->blocks * TILE) * sizeof *room->tile);
     for (int64_t i = 0; i < MMS_BFLOAT_ROWS; i++) {
       double square = 0.0, norms[2];
       half[first + i] = 1e30F;
+      off[first + i] = 0.0F;
       if (first + i >= count) continue;
       for (int64_t k = 0; k < dim; k++) {
         double value = (rows[(first + i) * dim + k] - points->centre[k]) / points->scale;
@@ -54,27 +56,27 @@ void mms_screen_pack_points(mms_screen_points *points, const mms_field_kernel_ta
       }
       half[first + i] = (float)(0.5 * square);
       kernels->bfloat_row(room->row, dim, room->tile + i * MMS_BFLOAT_BLOCK, norms);
-      points->rounding = fmax(points->rounding, norms[0]);
+      off[first + i] = nextafterf((float)norms[0], INFINITY);
+      points->rounding = fmax(points->rounding, (double)off[first + i]);
     }
     uint16_t *strip = chunk + first / STRIP_POINTS * points->blocks * 2 * TILE + first % STRIP_POINTS / 16 * TILE;
     for (int64_t k = 0; k < points->blocks; k++) turn_tile(room->tile + k * TILE, strip + k * 2 * TILE);
   }
 }
 
+mms_screen_line mms_screen_pack_query(const mms_screen_points *points, const mms_field_kernel_table *kernels,
+                                      const float *q, int64_t dim, int64_t line, uint16_t *packed) {
+  double norms[2];
+  if (points->blocks == 0) return (mms_screen_line){0.0, sqrt(kernels->square(q, dim)) * (1.0 + 0x1p-22)};
+  uint16_t *tile = packed + line / MMS_BFLOAT_ROWS * points->blocks * TILE;
+  kernels->bfloat_row(q, dim, tile + line % MMS_BFLOAT_ROWS * MMS_BFLOAT_BLOCK, norms);
+  return (mms_screen_line){norms[0], norms[1]};
+}
+
 /* |q·x' − q̂·x̂| <= |q − q̂| |x'| + |q̂| |x' − x̂| by Cauchy-Schwarz. What x' to float is off by is in
  * mms_screen_points_error. */
-double mms_screen_pack_query(const mms_screen_points *points, const mms_field_kernel_table *kernels, const float *q,
-                             int64_t dim, int64_t line, uint16_t *packed, double *norm) {
-  double norms[2];
-  if (points->blocks == 0) {
-    *norm = sqrt(kernels->square(q, dim)) * (1.0 + 1e-12);
-    return 0.0;
-  }
-  kernels->bfloat_row(
-      q, dim, packed + line / MMS_BFLOAT_ROWS * points->blocks * TILE + line % MMS_BFLOAT_ROWS * MMS_BFLOAT_BLOCK,
-      norms);
-  *norm = norms[0] + norms[1];
-  return (norms[0] * points->radius + norms[1] * points->rounding) * (1.0 + 0x1p-20);
+double mms_screen_line_bound(const mms_screen_points *points, const mms_screen_line *line) {
+  return (line->off * points->radius + line->size * points->rounding) * (1.0 + 0x1p-20);
 }
 
 void mms_screen_multiply(const mms_screen_points *points, const mms_field_kernel_table *kernels, const float *queries,

@@ -59,7 +59,7 @@ static int64_t append(const float *a, const float *b, float beta, const float *l
       vf_store(values, s[sign]);
       for (; mask != 0; mask &= mask - 1) {
         int lane = __builtin_ctz(mask);
-        out[count++] = (mms_candidate){first + (int32_t)i + lane, draw + sign, values[lane]};
+        out[count++] = (mms_candidate){first + (int32_t)i + lane, draw + sign, values[lane], 0.0F};
       }
     }
   }
