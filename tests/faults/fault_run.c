@@ -4,7 +4,8 @@
  * repeat. One process does them all, so that what an error path forgets to give back is noticed. The place is written
  * to `at` (scenario, call) for whoever goes on after a crash. Exit: 0 every fault was borne, 3 not so, 4 a hang. KIND
  * is memory, system, library, hdf5, mpi, or the name of one function. MMSOLD_FAULT_PLANT=lie|crash|hang: the fault is
- * one that must be caught. */
+ * one that must be caught.
+ * fault_run again SCENARIO: its command once more, where one that was ended by a fault left off. */
 #include "faults.h"
 #include "scenarios.h"
 
@@ -137,18 +138,33 @@ static void find_places(const mms_cli *cli, const scenario *plan, bool fails_her
   mms_team_broadcast(cli->team, places, (FAULT_PLACES + 1) * sizeof *places, rank != NULL ? atoi(rank) : 0);
 }
 
+static const scenario *find(const char *name) {
+  const scenario *plan = scenarios;
+  while (plan->name != NULL && strcmp(plan->name, name) != 0) plan++;
+  if (plan->name != NULL) return plan;
+  fprintf(stderr, "fault_run: there is no %s\n", name);
+  exit(2);
+}
+
+/* What an end by MPI left is as good as what a kill leaves. Files on the way may be missing, which nobody could say. */
+static int again(const mms_cli *cli, const char *name) {
+  char *said = NULL;
+  mms_error error = mms_error_none();
+  const scenario *plan = find(name);
+  const mms_status status = scenario_run(cli, plan, &said, &error);
+  const char *wrong = scenario_judge_again(plan, status, "warning", said);
+  if (wrong != NULL) fprintf(stderr, "NOT BORNE: %s, again: %s (%s)\n", name, wrong, error.message);
+  free(said);
+  return wrong != NULL ? NOT_BORNE : 0;
+}
+
 /* All faults of one "scenario:kind[:lasting]". Returns how many were not borne. */
 static long sweep(const mms_cli *cli, int number, const char *text, long first, long stride, bool fails_here) {
   char name[32] = "", kind[32] = "", mode[32] = "";
   sscanf(text, "%31[^:]:%31[^:]:%31s", name, kind, mode);
-  const scenario *plan = scenarios;
-  while (plan->name != NULL && strcmp(plan->name, name) != 0) plan++;
+  const scenario *plan = find(name);
   int k = 0;
   while (k < FAULT_KINDS && strcmp(kinds[k], kind) != 0) k++;
-  if (plan->name == NULL || kind[0] == '\0') {
-    fprintf(stderr, "fault_run: there is no %s\n", text);
-    exit(2);
-  }
   fault.kind = (fault_kind)k;
   fault.only = k == FAULT_KINDS ? kind : NULL;
   fault.lasting = strcmp(mode, "lasting") == 0;
@@ -174,7 +190,7 @@ static long sweep(const mms_cli *cli, int number, const char *text, long first, 
 int main(int argc, char **argv) {
   mms_error error = mms_error_none();
   mms_cli cli = {.team = NULL};
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || argc < 4) return 2;
+  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || argc < 3) return 2;
   const char *rank = getenv("MMSOLD_FAULT_RANK"), *planted = getenv("MMSOLD_FAULT_PLANT");
   for (int i = 1; i < 4 && planted != NULL; i++)
     if (strcmp(planted, plants[i]) == 0) fault.plant = (fault_plant)i;
@@ -187,6 +203,12 @@ int main(int argc, char **argv) {
   cli.log = (mms_log){.level = MMS_LOG_NORMAL, .speaks = mms_cli_speaks(&cli)};
   fault.together = mms_team_size(cli.team) > 1;
   const bool fails_here = mms_team_rank(cli.team) == (rank != NULL ? atoi(rank) : 0);
+  if (strcmp(argv[1], "again") == 0) {
+    const int code = again(&cli, argv[2]);
+    mms_team_free(&cli.team);
+    mms_world_end();
+    return code;
+  }
   if (scenario_prepare(&cli, &error) != MMS_OK) {
     fprintf(stderr, "fault_run: %s\n", error.message);
     return 2;

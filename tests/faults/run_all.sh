@@ -2,7 +2,7 @@
 # Every call that small runs make is made to fail, one at a time: run_all.sh [STRIDE [RANKS:RANK:KIND[:lasting] ...]], RANK
 # the one it fails on. A STRIDE above 1 takes every so many; 0 the first along each chain of callers (MMSOLD_FAULT_CALLERS:
 # so many of the innermost). A crash, a hang, a silent loss or a wrong result is a failure; where MPI itself fails,
-# anything but the program's own word and end.
+# anything but the program's own word and end, and the right bits when the same command is given again.
 set -u
 : "${MMSOLD_FAULT_RUN:?the program fault_run}"
 stride=${1:-1}; [ $# -eq 0 ] || shift
@@ -44,6 +44,10 @@ for want in "$@"; do
       bad=$((bad + 1))
       echo "NOT BORNE: rank $MMSOLD_FAULT_RANK of $ranks, $place: exit $code"
       tail -6 log
+    elif ! (cd work && "$MMSOLD_FAULT_RUN" again "${plans[number]%%:*}" 2> ../again > /dev/null); then
+      bad=$((bad + 1))
+      echo "NOT BORNE: rank $MMSOLD_FAULT_RANK of $ranks, $place, the same command again:"
+      tail -6 again
     fi
     [ $bad -lt "${MMSOLD_FAULT_MOST:-50}" ] || { echo "enough of them"; break 2; }
     plans=("${plans[@]:number}") first=$((call + (stride > 0 ? stride : 1)))

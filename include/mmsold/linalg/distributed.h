@@ -17,8 +17,8 @@
 /* Where d × d algebra is done: on every rank alike, or spread over them; auto: whoever has to choose, does. */
 typedef enum mms_linalg { MMS_LINALG_AUTO, MMS_LINALG_REPLICATED, MMS_LINALG_DISTRIBUTED } mms_linalg;
 
-/* Spread where whole matrices would take so many bytes a rank? auto: with several ranks, from 1 GiB on (a rule of memory,
- * not of speed: see README). Local. */
+/* Spread where whole matrices would take so many bytes a rank? auto: with several ranks, from 1 GiB on (a rule of
+ * memory, not of speed: see README). Local. */
 bool mms_linalg_spreads(mms_linalg asked, int ranks, double bytes);
 
 /* The grid: which rank holds which blocks. Also owns the panels that its matrices need. */
