@@ -3,7 +3,7 @@
 set datafile separator ','
 set datafile missing '-'
 set multiplot layout 1,2
-set logscale xy
+set logscale x
 set grid lc rgb '#dddddd'
 set key outside right
 set xlabel 'steps T'
