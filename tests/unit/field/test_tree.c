@@ -76,7 +76,8 @@ static void every_size_and_width(void **state) {
           q.pairs = pairs;
           expect_agreement("normal", &training, q, widths[w] < 0.01 ? 1e-11 : 1e-12);
           q.pairs = 4 * pairs; /* whole groups of eight draws: as pairs, where their logits allow it */
-          if (pairs > 0) expect_agreement("normal, pairs", &training, q, widths[w] < 0.01 ? 1e-11 : 1e-12);
+          if (pairs > 0 && c % 2 == 1)
+            expect_agreement("normal, pairs", &training, q, widths[w] < 0.01 ? 1e-11 : 1e-12);
         }
       free(points);
       cloud_free(&training);
