@@ -3,7 +3,6 @@
 #include "mmsold/random/random.h"
 
 #include "mmsold/base/memory.h"
-#include "mmsold/base/sort.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +18,34 @@ static bool insert(int64_t *table, int bits, int64_t value) {
   return true;
 }
 
+static int64_t bucket_of(int64_t value, double buckets, int64_t size) {
+  int64_t bucket = (int64_t)((double)value * buckets);
+  return bucket < size ? bucket : size - 1;
+}
+
 static int table_bits(int64_t size) {
   int bits = 1;
-  while ((INT64_C(1) << bits) < 2 * size) bits++;
+  while ((INT64_C(1) << bits) <= 2 * size) bits++; /* at least 2 size + 1 */
   return bits;
 }
 
 int64_t mms_random_subset_room(int64_t size) { return INT64_C(1) << table_bits(size); }
+
+/* Ascending. Distinct values spread evenly over 0 .. total - 1: dealt into `size` buckets of equal width they are in
+ * order but for neighbours, one to a bucket on average, so that both passes take O(size). room: [2 size + 1]. */
+static void sort_spread(int64_t *values, int64_t size, int64_t total, int64_t *room) {
+  int64_t *first = room, *dealt = room + size + 1;
+  const double buckets = (double)size / (double)total; /* rounding is monotonic, so is the bucket in the value */
+  memset(first, 0, (size_t)(size + 1) * sizeof *first);
+  for (int64_t i = 0; i < size; i++) first[bucket_of(values[i], buckets, size) + 1]++;
+  for (int64_t b = 0; b < size; b++) first[b + 1] += first[b];
+  for (int64_t i = 0; i < size; i++) dealt[first[bucket_of(values[i], buckets, size)]++] = values[i];
+  for (int64_t i = 0; i < size; i++) {
+    int64_t at = i;
+    for (; at > 0 && values[at - 1] > dealt[i]; at--) values[at] = values[at - 1];
+    values[at] = dealt[i];
+  }
+}
 
 void mms_random_subset_in(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, int64_t *room) {
   if (size == total) {
@@ -43,7 +63,7 @@ void mms_random_subset_in(mms_random_key key, int64_t total, int64_t size, int64
     }
     chosen[i] = t;
   }
-  mms_sort_int64(chosen, size);
+  sort_spread(chosen, size, total, room);
 }
 
 mms_status mms_random_subset(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, mms_error *error) {

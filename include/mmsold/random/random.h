@@ -64,8 +64,8 @@ void mms_random_uniforms(mms_random_key key, int64_t first, int64_t count, doubl
  * beyond 2^-64 (bound >= 1). */
 uint64_t mms_random_index(mms_random_key key, int64_t component, uint64_t bound);
 
-/* A uniformly random subset of `size` of 0 .. total - 1, in ascending order, in O(size log
- * size) work and memory whatever total is (Floyd's method with a hash set). chosen: [size].
+/* A uniformly random subset of `size` of 0 .. total - 1, in ascending order, in O(size) work
+ * on average and O(size) memory whatever total is (Floyd's method with a hash set, then buckets). chosen: [size].
  * Needs 0 <= size <= total, size < 2^32 (MMS_ERR_INTERNAL). Local. MMS_ERR_MEMORY. */
 mms_status mms_random_subset(mms_random_key key, int64_t total, int64_t size, int64_t *chosen, mms_error *error);
 
