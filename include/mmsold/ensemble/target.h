@@ -8,11 +8,14 @@
 #include "mmsold/linalg/distributed.h"
 #include "mmsold/parallel/team.h"
 #include "mmsold/training/training.h"
+#include <stdbool.h>
 
 /* Which L: a factor of Σ*, the lower Cholesky factor L* of the paper or Q Λ^{1/2} from the eigenvectors (columns in
  * descending order of eigenvalue), which the exponential scheme needs; or, for ways of moving without the constraint
  * that work in Z, s I with s the power of two next above √λmax(Σ*): no digit is lost, and Y stays of order one, as
- * exact sums want it. */
+ * exact sums want it. Where Σ* is diagonal but for rounding, as PCA leaves the data, both factors are made of the
+ * square roots of its diagonal: no product with L is left, and eigenvalues that are equal leave nothing to an
+ * eigensolver's rounding. */
 typedef enum mms_factor { MMS_FACTOR_CHOLESKY, MMS_FACTOR_EIGEN, MMS_FACTOR_SCALAR } mms_factor;
 
 /* The matrices of a target spread over a grid of ranks, where none holds a whole one. */
@@ -34,6 +37,9 @@ typedef struct mms_target {
   mms_matrix factor;         /* [d][d]  L */
   mms_matrix inverse;        /* [d][d]  L⁻¹ */
   mms_matrix eigenvalues;    /* [1][d] of Σ*, descending */
+  bool aligned;              /* Σ* is diagonal: no entry beside it above 8 eps·λmax */
+  int64_t *axes;             /* [d] where aligned: column j of L has its one entry in row axes[j] */
+  mms_matrix scales;         /* [2][d] where aligned: that entry, and 1 over it */
   double step_bound;         /* 2 δ²/λmax(Σ*): LM and EM are linearly stable below it (ALGORITHMS 3) */
   int64_t tile;              /* rows multiplied at once, 1 … MMS_TARGET_TILE; see mms_target_positions */
   mms_matrix scratch;        /* [MMS_TARGET_TILE][d], for the maps below; empty where spread */

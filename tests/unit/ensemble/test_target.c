@@ -205,13 +205,84 @@ static void impossible_targets_are_refused(void **state) {
                  "empty");
 }
 
+/* 2 WIDE points ± c_k e_k, whose covariance is diagonal to the bit; `tilt` of the first goes along the last axis too.
+ */
+enum { WIDE = 12 };
+
+static mms_training on_axes(double *points, double tilt) {
+  memset(points, 0, 2 * WIDE * WIDE * sizeof *points);
+  for (int k = 0; k < WIDE; k++) {
+    double length = k % 3 == 2 ? 2.0 : 1.0 + 0.25 * k; /* some are alike */
+    points[2 * k * WIDE + k] = length;
+    points[(2 * k + 1) * WIDE + k] = -length;
+  }
+  points[WIDE - 1] = tilt;
+  points[2 * WIDE - 1] = -tilt;
+  return (mms_training){.count = 2 * WIDE, .dim = WIDE, .points = points};
+}
+
+/* What the maps say without any product must be what L says. */
+static void expect_maps_of_the_factor(const mms_target *target) {
+  enum { ROWS = 19 };
+  double y[ROWS * WIDE], z[ROWS * WIDE], back[ROWS * WIDE], pulled[ROWS * WIDE];
+  mms_random_normals((mms_random_key){.seed = 10, .stream = MMS_STREAM_TEST}, 0, ROWS * WIDE, y);
+  mms_target_positions(target, ROWS, y, z);
+  mms_target_coordinates(target, ROWS, z, back);
+  mms_target_pull_back(target, ROWS, z, pulled);
+  for (int i = 0; i < ROWS; i++)
+    for (int a = 0; a < WIDE; a++) {
+      double wanted = target->mean.data[a], wanted_pull = 0.0, inverse = 0.0;
+      for (int k = 0; k < WIDE; k++) {
+        wanted += target->factor.data[a * WIDE + k] * y[i * WIDE + k];
+        wanted_pull += z[i * WIDE + k] * target->factor.data[k * WIDE + a];
+        inverse += target->inverse.data[a * WIDE + k] * (z[i * WIDE + k] - target->mean.data[k]);
+      }
+      expect_near(z[i * WIDE + a], wanted, 1e-13);
+      expect_near(pulled[i * WIDE + a], wanted_pull, 1e-13);
+      expect_near(back[i * WIDE + a], inverse, 1e-13);
+      expect_near(back[i * WIDE + a], y[i * WIDE + a], 1e-13);
+    }
+  memcpy(back, y, sizeof back);
+  mms_target_positions(target, ROWS, back, back);
+  assert_memory_equal(back, z, sizeof z);
+  mms_target_coordinates(target, ROWS, back, back);
+  for (int i = 0; i < ROWS * WIDE; i++) expect_near(back[i], y[i], 1e-13);
+}
+
+/* In their principal axes data need no product with L: it has one entry a column, of the eigenvectors in descending
+ * order; an entry beside the diagonal that is more than rounding ends that. */
+static void principal_axes_need_no_product(void **state) {
+  (void)state;
+  double points[2 * WIDE * WIDE];
+  mms_error error = mms_error_none();
+  const double tilts[] = {0.0, 1e-14, 1e-11};
+  for (int kind = 0; kind < 2; kind++)
+    for (int t = 0; t < 3; t++) {
+      mms_training training = on_axes(points, tilts[t]);
+      mms_target target;
+      expect_ok(mms_target_create(&target, NULL, &training, 0.2, (mms_factor)kind, &error), &error);
+      assert_int_equal(target.aligned, t < 2);
+      expect_maps_of_the_factor(&target);
+      for (int a = 0; a < WIDE; a++) {
+        if (a > 0) assert_true(target.eigenvalues.data[a] <= target.eigenvalues.data[a - 1]);
+        for (int b = 0; b < WIDE; b++) {
+          double product = 0.0;
+          for (int k = 0; k < WIDE; k++) product += target.factor.data[a * WIDE + k] * target.factor.data[b * WIDE + k];
+          expect_near(product, target.covariance.data[a * WIDE + b], 1e-14);
+          if (kind == MMS_FACTOR_CHOLESKY && b > a) expect_near(target.factor.data[a * WIDE + b], 0.0, 0.0);
+        }
+        if (kind == MMS_FACTOR_EIGEN && target.aligned)
+          expect_near(target.variances.data[target.axes[a]], target.eigenvalues.data[a], 0.0);
+      }
+      mms_target_free(&target);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(moments_are_those_of_the_mixture),
-      cmocka_unit_test(coordinates_go_there_and_back),
-      cmocka_unit_test(rows_do_not_depend_on_later_rows),
-      cmocka_unit_test(pull_back_is_the_gradient_in_y),
-      cmocka_unit_test(one_point_is_right),
+      cmocka_unit_test(moments_are_those_of_the_mixture), cmocka_unit_test(coordinates_go_there_and_back),
+      cmocka_unit_test(rows_do_not_depend_on_later_rows), cmocka_unit_test(pull_back_is_the_gradient_in_y),
+      cmocka_unit_test(principal_axes_need_no_product),   cmocka_unit_test(one_point_is_right),
       cmocka_unit_test(impossible_targets_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
