@@ -85,8 +85,6 @@ void mms_fetch_rename(const mms_fetch *fetch, int32_t *points, int64_t count) {
 
 /* --- the screen's points ------------------------------------------------------------------ */
 
-enum { LINE_FLOATS = 16 };
-
 /* A piece of the stream. */
 static const size_t PIECE_BYTES = (size_t)4 << 20;
 
@@ -132,20 +130,17 @@ static mms_status fill_packed(mms_screen_parts *screen, const mms_training *trai
   return status;
 }
 
-static void size_rows(mms_screen_parts *screen, int64_t dim, mms_screen kind) {
-  mms_screen_points *points = &screen->points;
-  points->stride = (dim + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
-  points->blocks = kind == MMS_SCREEN_BFLOAT16 ? (dim + MMS_BFLOAT_BLOCK - 1) / MMS_BFLOAT_BLOCK : 0;
-  screen->row_bytes = (size_t)(points->stride + LINE_FLOATS) * sizeof(float);
+/* A row and its half norm, which has a cache line of its own; packed, its share of a chunk and its two halves. */
+static size_t bytes_of_row(const mms_screen_points *points) {
   if (points->blocks > 0)
-    screen->row_bytes = (size_t)mms_screen_chunk(points) / MMS_KERNEL_PAD * sizeof(uint16_t) + 2 * sizeof(float);
+    return (size_t)mms_screen_chunk(points) / MMS_KERNEL_PAD * sizeof(uint16_t) + 2 * sizeof(float);
+  return (size_t)points->stride * sizeof(float) + MMS_ALIGNMENT;
 }
 
 mms_status mms_screen_parts_create(mms_screen_parts *screen, const mms_team *team, const mms_training *training,
                                    mms_screen kind, mms_error *error) {
-  int64_t chunk = MMS_KERNEL_PAD;
-  *screen = (mms_screen_parts){.points.padded = (training->count + chunk - 1) / chunk * chunk};
-  size_rows(screen, training->dim, kind);
+  *screen = (mms_screen_parts){.points = mms_screen_points_shape(training->count, training->dim, false, kind)};
+  screen->row_bytes = bytes_of_row(&screen->points);
   screen->parts = mms_blocks_make(screen->points.padded, MMS_TRAINING_TILE, mms_team_rank(team), mms_team_size(team));
   void *memory = NULL;
   mms_status status = mms_allocate_doubles(&screen->centre, training->dim, "the screen's centre", error);

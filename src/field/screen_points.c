@@ -10,7 +10,7 @@ typedef struct layout {
   size_t centre, half, off, x, bytes;
 } layout;
 
-enum { WIDTHS = 3 };
+enum { WIDTHS = 3, LINE_FLOATS = MMS_ALIGNMENT / sizeof(float) };
 
 static size_t line_up(size_t bytes) { return (bytes + MMS_ALIGNMENT - 1) / MMS_ALIGNMENT * MMS_ALIGNMENT; }
 
@@ -101,12 +101,18 @@ static mms_status fill_packed(mms_screen_points *points, const mms_training *tra
   return status;
 }
 
+mms_screen_points mms_screen_points_shape(int64_t count, int64_t dim, bool by_column, mms_screen screen) {
+  const bool packed = screen == MMS_SCREEN_BFLOAT16 && !by_column;
+  const int64_t padded = (count + MMS_KERNEL_PAD - 1) / MMS_KERNEL_PAD * MMS_KERNEL_PAD;
+  return (mms_screen_points){.padded = padded,
+                             .stride = by_column ? padded : (dim + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS,
+                             .blocks = packed ? (dim + MMS_BFLOAT_BLOCK - 1) / MMS_BFLOAT_BLOCK : 0};
+}
+
 mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *team, const mms_training *training,
                                     bool by_column, mms_screen screen, mms_error *error) {
-  int64_t chunk = MMS_KERNEL_PAD, dim = training->dim;
-  points->padded = (training->count + chunk - 1) / chunk * chunk;
-  points->stride = by_column ? points->padded : (dim + 15) / 16 * 16;
-  points->blocks = screen == MMS_SCREEN_BFLOAT16 && !by_column ? (dim + MMS_BFLOAT_BLOCK - 1) / MMS_BFLOAT_BLOCK : 0;
+  const int64_t dim = training->dim;
+  *points = mms_screen_points_shape(training->count, dim, by_column, screen);
   layout l = make_layout(points, dim, by_column);
   mms_status status = mms_shared_create(&points->memory, team, l.bytes, "the field's copy of the training set", error);
   if (status != MMS_OK) return status;

@@ -37,6 +37,9 @@ typedef struct mms_screen_tile {
   const float *half, *off; /* [width] */
 } mms_screen_tile;
 
+/* A copy's padded, stride and blocks for `count` points of `dim` coordinates, the rest zero. Local. */
+mms_screen_points mms_screen_points_shape(int64_t count, int64_t dim, bool by_column, mms_screen screen);
+
 /* Collective over `team`; agreed. By column there is single precision alone. */
 mms_status mms_screen_points_create(mms_screen_points *points, const mms_team *team, const mms_training *training,
                                     bool by_column, mms_screen screen, mms_error *error);

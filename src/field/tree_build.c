@@ -1,6 +1,7 @@
 #include "field/tree.h"
 
 #include "mmsold/base/memory.h"
+#include "mmsold/base/sort.h"
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -15,18 +16,13 @@ static int64_t somewhere(uint64_t *state, int64_t lo, int64_t hi) {
   return lo + (int64_t)((*state >> 33) % (uint64_t)(hi - lo));
 }
 
-static int compare_doubles(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* A pivot near the wanted place: the same quantile of a sample. */
 static double choose_pivot(const double *p, int64_t dim, int64_t k, int64_t lo, int64_t hi, int64_t nth,
                            uint64_t *state) {
   double sample[SAMPLE] = {0};
   int64_t size = hi - lo >= SAMPLE_FROM ? SAMPLE : 5;
   for (int64_t i = 0; i < size; i++) sample[i] = p[somewhere(state, lo, hi) * dim + k];
-  qsort(sample, (size_t)size, sizeof(double), compare_doubles);
+  mms_sort_doubles(sample, size);
   return sample[(int64_t)((double)(nth - lo) / (double)(hi - lo) * (double)size)];
 }
 

@@ -86,9 +86,9 @@ static void end(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *d
 
 /* More leaves than one list takes: in pieces, twice where the draws' largest logits are not known. */
 static int64_t finish_wide(mms_tree *self, const mms_tree_row *row, const mms_tree_draws *draws, totals *out) {
-  leaves from = {.list = self->wide[0], .count = mms_tree_search_wide(self, row)};
+  const int64_t leaves_found = mms_tree_search_wide(self, row); /* which may swap the two lists */
+  const leaves from = {.list = self->wide[0], .count = leaves_found};
   int64_t width, points = 0;
-  from.list = self->wide[0];
   for (int pass = begin(self, row, draws, out) ? 1 : 0; pass < 2; pass++)
     for (int64_t next = 0; next < from.count;) {
       int64_t found = fill(self, row, draws, &from, out->base, &next, &width);

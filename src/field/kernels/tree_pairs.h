@@ -12,21 +12,14 @@ enum { PAIRS_OF_LANES = MMS_TREE_LANES / 2 };
  * of its polynomial in r, and −t has −r, so that both take one polynomial. */
 LANES_INLINE void vd_powers(vd t, vd *plus, vd *minus) {
 #if defined(__AVX512F__)
-  const __m512d low = _mm512_setr_pd(1.0, 1.0442737824274138, 1.0905077326652577, 1.1387886347566916, 1.189207115002721,
-                                     1.241857812073484, 1.2968395546510096, 1.3542555469368927);
-  const __m512d high = _mm512_setr_pd(1.4142135623730951, 1.4768261459394993, 1.5422108254079407, 1.6104903319492543,
-                                      1.681792830507429, 1.7562521603732995, 1.8340080864093424, 1.9152065613971474);
-  const double l = 0.69314718055994530942, a2 = l * l / 1024.0, f = 1.0 / (64.0 * 5040.0);
-  const __m512d magic = _mm512_set1_pd(0x1.8p48);
+  const power_series p = power_series_of_two();
+  const __m512d magic = _mm512_set1_pd(SIXTEENTHS);
   __m512d up = _mm512_add_pd(t, magic), n = _mm512_sub_pd(up, magic), down = _mm512_sub_pd(magic, n);
   __m512d r = _mm512_sub_pd(t, n), r2 = _mm512_mul_pd(r, r);
-  __m512d o35 = vd_fma(r2, vd_set(l * l * l * l * l * (1.0 / 120.0 + 112.0 * a2 * f)),
-                       vd_set(l * l * l * (1.0 / 6.0 - 56.0 * a2 * a2 * f)));
-  __m512d e46 = vd_fma(r2, vd_set(l * l * l * l * l * l / 720.0), vd_set(l * l * l * l / 24.0));
-  __m512d odd = vd_mul(r, vd_fma(r2, o35, vd_set(l * (1.0 + 7.0 * a2 * a2 * a2 * f))));
-  __m512d even = vd_mul(r2, vd_fma(r2, e46, vd_set(l * l / 2.0)));
-  __m512d root = _mm512_permutex2var_pd(low, _mm512_castpd_si512(up), high);
-  __m512d other = _mm512_permutex2var_pd(low, _mm512_castpd_si512(down), high);
+  __m512d o35 = vd_fma(r2, vd_set(p.c5), vd_set(p.c3)), e46 = vd_fma(r2, vd_set(p.c6), vd_set(p.c4));
+  __m512d odd = vd_mul(r, vd_fma(r2, o35, vd_set(p.c1)));
+  __m512d even = vd_mul(r2, vd_fma(r2, e46, vd_set(p.c2)));
+  __m512d root = vd_root(up), other = vd_root(down);
   *plus = _mm512_scalef_pd(vd_fma(root, vd_add(even, odd), root), n);
   *minus = _mm512_scalef_pd(vd_fma(other, vd_sub(even, odd), other), _mm512_sub_pd(down, magic));
 #else

@@ -7,6 +7,13 @@
 
 enum { N = 700 };
 
+/* All ranks fit to rank 0's data; the others bring none. */
+static mms_status fit_together(mms_transform *transform, const mms_matrix *data, int64_t components, mms_whiten whiten,
+                               int64_t whiten_top, mms_error *error) {
+  return mms_transform_fit_distributed(transform, team, mms_team_rank(team) == 0 ? data : NULL, components, whiten,
+                                       whiten_top, error);
+}
+
 /* Correlated columns around 3, of variances from 9 down; rank 0's, nobody else's. */
 static mms_matrix data_of(int64_t n, int64_t columns) {
   mms_matrix data = {0};
@@ -45,9 +52,7 @@ static void fits_agree(void **state) {
     mms_transform alone, spread;
     const bool leads = mms_team_rank(team) == 0;
     expect_ok(mms_transform_fit(&alone, &data, cases[c].components, cases[c].whiten, cases[c].top, &error), &error);
-    expect_ok(mms_transform_fit_distributed(&spread, team, leads ? &data : NULL, cases[c].components, cases[c].whiten,
-                                            cases[c].top, &error),
-              &error);
+    expect_ok(fit_together(&spread, &data, cases[c].components, cases[c].whiten, cases[c].top, &error), &error);
     if (leads) {
       assert_true(!spread.identity && spread.dim == alone.dim && spread.data_dim == alone.data_dim);
       compare(&alone.offset, &spread.offset, 1.0);
@@ -69,9 +74,7 @@ static void nothing_to_fit_is_the_identity(void **state) {
   mms_error error = mms_error_none();
   mms_matrix data = data_of(10, 3);
   mms_transform transform;
-  expect_ok(mms_transform_fit_distributed(&transform, team, mms_team_rank(team) == 0 ? &data : NULL, 0, MMS_WHITEN_NONE,
-                                          0, &error),
-            &error);
+  expect_ok(fit_together(&transform, &data, 0, MMS_WHITEN_NONE, 0, &error), &error);
   assert_true(transform.identity);
   mms_transform_free(&transform);
   mms_matrix_free(&data);
@@ -83,15 +86,12 @@ static void bad_sizes_are_agreed_on(void **state) {
   mms_error error = mms_error_none();
   mms_matrix data = data_of(10, 30);
   mms_transform transform;
-  expect_refused(mms_transform_fit_distributed(&transform, team, mms_team_rank(team) == 0 ? &data : NULL, 11,
-                                               MMS_WHITEN_NONE, 0, &error),
-                 MMS_ERR_INPUT, &error, "components: 11 is not possible with 10 points of 30 columns");
+  expect_refused(fit_together(&transform, &data, 11, MMS_WHITEN_NONE, 0, &error), MMS_ERR_INPUT, &error,
+                 "components: 11 is not possible with 10 points of 30 columns");
   expect_same_message(&error);
   data.data[7] = INFINITY;
   error = mms_error_none();
-  expect_refused(mms_transform_fit_distributed(&transform, team, mms_team_rank(team) == 0 ? &data : NULL, 3,
-                                               MMS_WHITEN_NONE, 0, &error),
-                 MMS_ERR_NUMERIC, &error, "finite");
+  expect_refused(fit_together(&transform, &data, 3, MMS_WHITEN_NONE, 0, &error), MMS_ERR_NUMERIC, &error, "finite");
   expect_same_message(&error);
   assert_null(transform.encode.data);
   mms_matrix_free(&data);

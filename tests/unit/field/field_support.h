@@ -8,6 +8,9 @@
 #include "mmsold/random/random.h"
 #include <stdlib.h>
 
+/* Instruction sets for which the tree has kernels of its own (amx has those of avx512). */
+static const char *const TREE_KERNELS[] = {"portable", "avx2", "avx512"};
+
 typedef enum cloud_kind { CLOUD_NORMAL, CLOUD_CLUSTERED, CLOUD_DUPLICATED, CLOUD_OFFSET } cloud_kind;
 
 /* n points in d dimensions; freed with cloud_free. Offset: around 1e4 in every coordinate, with spread 1. */

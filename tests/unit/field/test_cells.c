@@ -7,8 +7,6 @@
 #include "field/kernels.h"
 #include "field/tree.h"
 
-static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
-
 enum { ROWS = 40 };
 
 typedef struct answer {
@@ -51,10 +49,11 @@ static double off_by(const mms_training *training, const mms_queries *q, double 
   answer truth = ask(training, q, &mms_backend_reference, 0.0), plain = ask(training, q, &mms_backend_tree, 0.0);
   int64_t values = q->count * training->dim;
   double largest = largest_entry(truth.out, values), mass = fmax(largest_entry(truth.mass, q->count), 1.0), most = 0.0;
-  for (size_t i = 0; i < sizeof KERNELS / sizeof KERNELS[0]; i++) {
-    bool last = i + 1 == sizeof KERNELS / sizeof KERNELS[0] || mms_field_kernels_named(KERNELS[i + 1]) == NULL;
-    if (mms_field_kernels_named(KERNELS[i]) == NULL || (training->dim != 2 && !last)) continue;
-    setenv("MMSOLD_KERNELS", KERNELS[i], 1);
+  for (size_t i = 0; i < sizeof TREE_KERNELS / sizeof TREE_KERNELS[0]; i++) {
+    bool last =
+        i + 1 == sizeof TREE_KERNELS / sizeof TREE_KERNELS[0] || mms_field_kernels_named(TREE_KERNELS[i + 1]) == NULL;
+    if (mms_field_kernels_named(TREE_KERNELS[i]) == NULL || (training->dim != 2 && !last)) continue;
+    setenv("MMSOLD_KERNELS", TREE_KERNELS[i], 1);
     answer cells = ask(training, q, &mms_backend_tree, depth);
     *rows = looked_up(&cells, &plain, training->dim);
     *ready = cells.ready;

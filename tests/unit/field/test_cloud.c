@@ -8,8 +8,6 @@
 #include "field/tree.h"
 #include "field/tree_cloud.h"
 
-static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
-
 enum { ROWS = 40 };
 
 typedef struct answer {
@@ -34,9 +32,9 @@ static answer ask(const mms_training *training, const mms_queries *q, const mms_
 static double off_by(const mms_training *training, const mms_queries *q, bool *used) {
   answer truth = ask(training, q, &mms_backend_reference, true), plain = ask(training, q, &mms_backend_tree, false);
   double largest = largest_entry(truth.out, q->count * training->dim), most = 0.0;
-  for (size_t i = 0; i < sizeof KERNELS / sizeof KERNELS[0]; i++) {
-    if (mms_field_kernels_named(KERNELS[i]) == NULL) continue;
-    setenv("MMSOLD_KERNELS", KERNELS[i], 1);
+  for (size_t i = 0; i < sizeof TREE_KERNELS / sizeof TREE_KERNELS[0]; i++) {
+    if (mms_field_kernels_named(TREE_KERNELS[i]) == NULL) continue;
+    setenv("MMSOLD_KERNELS", TREE_KERNELS[i], 1);
     answer cloud = ask(training, q, &mms_backend_tree, true);
     *used = memcmp(cloud.out, plain.out, sizeof plain.out) != 0;
     most = fmax(most, largest_difference(cloud.out, truth.out, q->count * training->dim) / largest);

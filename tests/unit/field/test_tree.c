@@ -7,8 +7,6 @@
 #include "field/kernels.h"
 #include "field/tree.h"
 
-static const char *const KERNELS[] = {"portable", "avx2", "avx512"};
-
 typedef struct answer {
   double *out, *mass;
   int64_t finished;
@@ -44,15 +42,15 @@ static void expect_agreement(const char *what, const mms_training *training, mms
   answer truth = ask(training, &q, &mms_backend_reference, 0.0, 0.0);
   int64_t values = q.count * training->dim;
   double largest = fmax(largest_entry(truth.out, values), 1e-300), mass = fmax(largest_entry(truth.mass, q.count), 1.0);
-  for (size_t i = 0; i < sizeof KERNELS / sizeof KERNELS[0]; i++) {
-    if (mms_field_kernels_named(KERNELS[i]) == NULL) continue;
-    setenv("MMSOLD_KERNELS", KERNELS[i], 1);
+  for (size_t i = 0; i < sizeof TREE_KERNELS / sizeof TREE_KERNELS[0]; i++) {
+    if (mms_field_kernels_named(TREE_KERNELS[i]) == NULL) continue;
+    setenv("MMSOLD_KERNELS", TREE_KERNELS[i], 1);
     answer tree = ask(training, &q, &mms_backend_tree, 0.0, 0.0);
     double off = largest_difference(tree.out, truth.out, values) / largest;
     double mass_off = largest_difference(tree.mass, truth.mass, q.count) / mass;
     if (!(off <= tolerance && mass_off <= tolerance))
       fail_msg("%s, %s, n = %lld, d = %lld, delta = %g, sigma = %g, %lld pairs: gradient off by %.2e, mass by %.2e",
-               what, KERNELS[i], (long long)training->count, (long long)training->dim, q.bandwidth, q.smoothing,
+               what, TREE_KERNELS[i], (long long)training->count, (long long)training->dim, q.bandwidth, q.smoothing,
                (long long)q.pairs, off, mass_off);
     answer_free(&tree);
   }
