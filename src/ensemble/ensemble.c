@@ -12,16 +12,25 @@
 enum { LARGEST_BLOCK = 256, SMALLEST_BLOCK = 16, ENOUGH_BLOCKS = 64, LEAST_BLOCKS = 16 };
 enum { FEW_DIMENSIONS = 8, ENOUGH_LINES = 256, DIMENSIONS_A_ROW = 4 };
 
+/* Blocks come in fours, so that two or four ranks have as many rows each, but for a few of the last block. */
+enum { SHARED_BY = 4 };
+
 static int64_t blocks_of(int64_t particles, int64_t size) { return (particles + size - 1) / size; }
+
+static int64_t evened(int64_t particles, int64_t size) {
+  int64_t blocks = blocks_of(particles, size);
+  if (blocks < LEAST_BLOCKS) return size;
+  return blocks_of(particles, (blocks + SHARED_BY - 1) / SHARED_BY * SHARED_BY);
+}
 
 int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws) {
   int64_t size = LARGEST_BLOCK;
   while (size > SMALLEST_BLOCK && blocks_of(particles, size) < ENOUGH_BLOCKS) size /= 2;
-  if (dim <= FEW_DIMENSIONS) return size; /* no product of matrices anywhere */
+  if (dim <= FEW_DIMENSIONS) return evened(particles, size); /* no product of matrices anywhere */
   while (size < LARGEST_BLOCK && blocks_of(particles, 2 * size) >= LEAST_BLOCKS &&
          (size * (1 + draws / 2) < ENOUGH_LINES || size * DIMENSIONS_A_ROW < dim))
     size *= 2;
-  return size;
+  return evened(particles, size);
 }
 
 mms_status mms_ensemble_create(mms_ensemble *ensemble, const mms_team *team, int64_t particles, int64_t dim,

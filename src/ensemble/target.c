@@ -16,7 +16,7 @@ static const double SINGULAR_SHARE = 1e-13;
  * more than rounding. Covariances of PCA's coordinates leave 1 to 3 eps (d = 100 and 700, n = 1,000 and 27,000). */
 static const double ALIGNED_SHARE = 8.0 * DBL_EPSILON;
 
-/* Smallest block of an ensemble (mms_ensemble_block_size). */
+/* Rows of the maps where nobody has set it to the block of an ensemble. */
 enum { FIRST_TILE = 16 };
 
 void mms_target_free(mms_target *target) {

@@ -64,8 +64,8 @@ int64_t mms_target_bytes(const mms_target *target); /* of this rank's memory. Lo
 /* Z [rows][d] = 1 μ*ᵀ + Y Lᵀ, and Y = (Z − 1 μ*ᵀ) L⁻ᵀ. Local; in and out may be the same array.
  * BLAS gives a row other last bits when other rows stand beside it, so rows are taken in tiles of
  * target->tile counted from the first: calls that begin where a block of an ensemble begins give
- * the same bits at any number of ranks as long as the tile divides the block size. It is 16, the
- * smallest block, after create; a way of moving sets it to its block size, which is faster. */
+ * the same bits at any number of ranks as long as the tile divides the block size. It is 16 after
+ * create; a way of moving sets it to its block size. */
 void mms_target_positions(const mms_target *target, int64_t rows, const double *y, double *z);
 void mms_target_coordinates(const mms_target *target, int64_t rows, const double *z, double *y);
 /* Gradient in Y from the gradient in Z: G_Y = G_Z L (not Lᵀ: dZ = dY Lᵀ). Local. */

@@ -7,17 +7,33 @@
 
 static void block_size_follows_the_rule(void **state) {
   (void)state;
-  const int64_t few[][2] = {{1, 16},    {1000, 16}, {1008, 16},  {2016, 16},   {2017, 32},   {3000, 32},
-                            {4033, 64}, {8064, 64}, {8065, 128}, {16128, 128}, {16129, 256}, {10000000, 256}};
+  const int64_t few[][2] = {{1, 16},     {240, 16},    {257, 13},    {1000, 16},     {1008, 16},
+                            {2016, 16},  {2017, 32},   {3000, 32},   {4033, 64},     {8064, 63},
+                            {8065, 127}, {16128, 126}, {16129, 253}, {10000000, 256}};
   for (size_t i = 0; i < sizeof few / sizeof *few; i++)
     assert_int_equal(mms_ensemble_block_size(few[i][0], 8, 0), few[i][1]);
   const struct {
     int64_t particles, dim, draws, size;
-  } many[] = {{300, 100, 32, 16}, {1000, 9, 32, 16},   {1000, 64, 32, 16},   {1000, 65, 32, 32},
-              {1000, 20, 0, 64},  {960, 20, 0, 32},    {961, 20, 0, 64},     {3000, 700, 2, 128},
-              {20, 10, 2, 16},    {8000, 784, 2, 256}, {100000, 700, 2, 256}};
+  } many[] = {{300, 100, 32, 15}, {1000, 9, 32, 16},   {1000, 64, 32, 16},   {1000, 65, 32, 32},
+              {1000, 20, 0, 63},  {960, 20, 0, 30},    {961, 20, 0, 61},     {3000, 700, 2, 125},
+              {20, 10, 2, 16},    {8000, 784, 2, 250}, {100000, 700, 2, 256}};
   for (size_t i = 0; i < sizeof many / sizeof *many; i++)
     assert_int_equal(mms_ensemble_block_size(many[i].particles, many[i].dim, many[i].draws), many[i].size);
+}
+
+/* Two or four ranks differ by less than a row for each block of the last of them. */
+static void ranks_have_even_shares(void **state) {
+  (void)state;
+  for (int64_t particles = 241; particles < 40000; particles += 37)
+    for (int ranks = 2; ranks <= 4; ranks += 2) {
+      int64_t size = mms_ensemble_block_size(particles, 100, 32), least = particles, most = 0;
+      for (int rank = 0; rank < ranks; rank++) {
+        mms_blocks blocks = mms_blocks_make(particles, size, rank, ranks);
+        least = blocks.n_local < least ? blocks.n_local : least;
+        most = blocks.n_local > most ? blocks.n_local : most;
+      }
+      assert_true(most - least <= (particles + size - 1) / size);
+    }
 }
 
 static void start_is_a_training_point_plus_noise_on_the_manifold(void **state) {
@@ -65,6 +81,7 @@ static void start_is_a_training_point_plus_noise_on_the_manifold(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(block_size_follows_the_rule),
+      cmocka_unit_test(ranks_have_even_shares),
       cmocka_unit_test(start_is_a_training_point_plus_noise_on_the_manifold),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
