@@ -87,6 +87,9 @@ typedef struct mms_field_kernel_table {
   float (*scores)(const float *x, const float *half, int64_t width, int64_t dim, const float *z, float *a);
   /* The i < width with a_i >= threshold, in order; `index` has room for width. Returns how many. */
   int64_t (*select)(const float *a, int64_t width, float threshold, int32_t *index);
+  /* A score that at least k of the a_i reach and not many more (by halving, so it need not be one of them), or `lowest`
+   * where some are no higher than that or there are not k. */
+  float (*reached)(const float *a, int64_t width, int64_t k, float lowest);
   /* a_i −= half_i. */
   void (*subtract)(float *a, const float *half, int64_t width);
   /* Scores s± = a ± beta b of one antithetic pair against one tile of points first .. first + width − 1 (width <=

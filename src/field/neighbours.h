@@ -26,6 +26,7 @@ typedef struct mms_scored {
 /* What the product has found for one row so far: every point that may be among the nearest K. */
 typedef struct mms_scored_list {
   int64_t count;           /* −1: the row is searched in double precision instead */
+  int64_t level;           /* beyond so many the list is cut down */
   float threshold;         /* no point with a computed score below it is among the nearest */
   double error;            /* bound of the rounding error of any score */
   float off, size, single; /* what the bound for one point is made of */

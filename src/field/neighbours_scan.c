@@ -3,11 +3,15 @@
 #include "field/neighbours.h"
 
 #include "field/dense.h"
+#include "field/float_bounds.h"
 #include "mmsold/base/clock.h"
 #include <math.h>
 
 /* Below every score that is looked at, above the padding's −1e30. */
 #define LOWEST (-1e29F)
+
+/* A list is cut down when it has grown by half and this: what is listed until then costs as much as the cutting. */
+enum { MORE = 48 };
 
 /* A tile beyond what starts a selection, and another that the next product may add. */
 int64_t mms_neighbours_room(int64_t k) { return k + 2 * MMS_NEIGHBOURS_WIDTH; }
@@ -72,7 +76,7 @@ void mms_neighbours_raise(const mms_neighbours *self, int64_t r) {
   mms_scored *list = self->scored + r * self->room;
   if (row->count < self->k) return;
   float t = select_score(list, row->count, self->k, false);
-  float threshold = nextafterf((float)((double)t - row->error), -INFINITY);
+  float threshold = mms_float_below((float)((double)t - row->error));
   if (threshold > row->threshold) row->threshold = threshold;
   int64_t kept = 0;
   for (int64_t i = 0; i < row->count; i++)
@@ -92,10 +96,11 @@ void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r) 
   mms_screen_line line = mms_screen_pack_query(&self->points, self->kernels, self->queries + r * d, d, r, self->packed);
   double error = (single + mms_screen_line_bound(&self->points, &line)) * (1.0 + 0x1p-18); /* as floats below */
   bool possible = norm < MMS_DENSE_FAR && isfinite(error);
-  self->lists[r] = (mms_scored_list){.count = possible ? 0 : -1, .threshold = LOWEST, .error = error};
-  self->lists[r].off = nextafterf((float)line.off, INFINITY);
-  self->lists[r].size = nextafterf((float)line.size, INFINITY);
-  self->lists[r].single = nextafterf((float)single, INFINITY);
+  self->lists[r] =
+      (mms_scored_list){.count = possible ? 0 : -1, .level = self->k + MORE, .threshold = LOWEST, .error = error};
+  self->lists[r].off = mms_float_above((float)line.off);
+  self->lists[r].size = mms_float_above((float)line.size);
+  self->lists[r].single = mms_float_above((float)single);
 }
 
 /* One row against one tile of scores. */
@@ -104,16 +109,24 @@ void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const mms_sc
   mms_scored *list = self->scored + r * self->room;
   if (row->count < 0) return;
   self->kernels->subtract(a, tile->half, tile->width);
+  if (row->threshold == LOWEST) {
+    /* The first tile: K points have true scores of at least t − E, so a computed one below t − 2E is none of the
+     * nearest. Without it all of the tile would be listed, nearly all to be thrown away. */
+    float t = self->kernels->reached(a, tile->width, self->k, LOWEST);
+    if (t > LOWEST) row->threshold = fmaxf(LOWEST, mms_float_below((float)((double)t - 2.0 * row->error)));
+  }
   int64_t found = self->kernels->select(a, tile->width, row->threshold, self->found);
   for (int64_t i = 0; i < found; i++) {
     int32_t at = self->found[i];
     float error = (mms_screen_point_bound(tile, at, row->off, row->size) + row->single) * (1.0F + 0x1p-20F);
-    list[row->count++] = (mms_scored){nextafterf(a[at] - error, -INFINITY), nextafterf(a[at] + error, INFINITY),
-                                      (int32_t)tile->first + at};
+    list[row->count++] =
+        (mms_scored){mms_float_below(a[at] - error), mms_float_above(a[at] + error), (int32_t)tile->first + at};
   }
-  if (row->count <= self->room - MMS_NEIGHBOURS_WIDTH) return;
+  if (row->count <= row->level) return;
   mms_neighbours_raise(self, r);
-  if (row->count > self->room - MMS_NEIGHBOURS_WIDTH) row->count = -1; /* too many within rounding of each other */
+  const int64_t most = self->room - MMS_NEIGHBOURS_WIDTH, level = row->count + row->count / 2 + MORE;
+  row->level = level < most ? level : most;
+  if (row->count > most) row->count = -1; /* too many within rounding of each other */
 }
 
 void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t first, int64_t rows,

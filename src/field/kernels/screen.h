@@ -42,6 +42,35 @@ static int64_t select_points(const float *a, int64_t width, float threshold, int
   return count;
 }
 
+static inline int64_t count_reaching(const float *a, int64_t width, float score) {
+  vf limit = vf_set(score);
+  int64_t count = 0;
+  for (int64_t i = 0; i < width; i += VF_LANES) count += __builtin_popcount(vf_at_least(vf_load(a + i), limit));
+  return count;
+}
+
+/* Between the smallest and the largest: an eighth too many is near enough. */
+static float reached(const float *a, int64_t width, int64_t k, float lowest) {
+  vf zero = vf_set(0.0F), top = vf_load(a), bottom = vf_sub(zero, top);
+  for (int64_t i = VF_LANES; i < width; i += VF_LANES) {
+    vf v = vf_load(a + i);
+    top = vf_max(top, v);
+    bottom = vf_max(bottom, vf_sub(zero, v));
+  }
+  float low = -vf_largest(bottom), high = vf_largest(top);
+  if (!(low > lowest) || width < k) return lowest;
+  for (int halving = 0; halving < 24; halving++) {
+    float middle = low + 0.5F * (high - low);
+    int64_t count = count_reaching(a, width, middle);
+    if (count < k)
+      high = middle;
+    else
+      low = middle;
+    if (count >= k && count <= k + k / 8) break;
+  }
+  return low;
+}
+
 static void subtract(float *a, const float *half, int64_t width) {
   for (int64_t i = 0; i < width; i += VF_LANES) vf_store(a + i, vf_sub(vf_load(a + i), vf_load(half + i)));
 }

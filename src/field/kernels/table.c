@@ -13,6 +13,7 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .name = MMS_KERNEL_SUFFIX,
     .scores = scores,
     .select = select_points,
+    .reached = reached,
     .subtract = subtract,
     .screen = screen,
     .square = square,
