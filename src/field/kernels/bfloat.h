@@ -14,8 +14,15 @@
 enum {
   BFLOAT_LANES = 16,
   BFLOAT_TILE = MMS_BFLOAT_ROWS * MMS_BFLOAT_BLOCK, /* numbers of a tile, of queries or points */
-  BFLOAT_STRIP = 2 * BFLOAT_TILE                    /* of two tiles of points */
+  BFLOAT_STRIP = 2 * BFLOAT_TILE,                   /* of two tiles of points */
+  BFLOAT_LINE = 32                                  /* of a cache's line */
 };
+
+/* What is left of the strip of points to come, and how much of it to ask for at a time; all NULL after the last. */
+typedef struct bfloat_ahead {
+  const uint16_t *next, *end;
+  int64_t share; /* lines of the cache */
+} bfloat_ahead;
 
 /* Sixteen floats to the nearest bfloat16, ties to even; what would be subnormal is zero, as AMX takes it. q − q̂ is
  * exact in single precision: it has at most 16 bits. Sums of the squares of q − q̂ and q̂ go on. */
@@ -111,8 +118,31 @@ typedef struct bfloat_tiles {
 static const bfloat_tiles BFLOAT_TILES = {
     .palette = 1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
 
-/* 32 queries against 32 points: tiles 0 to 3 are sums, 4 and 5 queries, 6 and 7 points. */
-static inline void bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride) {
+/* The next strip of points comes from L3 or memory where the set is large: it is asked for, into L2, a share at every
+ * block of the strip before it. */
+static inline bfloat_ahead bfloat_ask(bfloat_ahead ahead) {
+  for (int64_t i = 0; i < ahead.share && ahead.next < ahead.end; i++, ahead.next += BFLOAT_LINE)
+    _mm_prefetch((const char *)ahead.next, _MM_HINT_T1);
+  return ahead;
+}
+
+/* The lines that sums go to, as many at every block as make all of them: a tile stored beyond the first cache takes as
+ * long as four products. With few blocks asking would cost more than it saves. */
+static inline void bfloat_claim(float *out, int64_t stride, int64_t block, int64_t blocks) {
+  enum { LINES = 2 * MMS_BFLOAT_ROWS, PAYS = 8 };
+  if (blocks < PAYS) return;
+  const int64_t share = (LINES + blocks - 1) / blocks;
+  for (int64_t r = block * share; r < (block + 1) * share && r < LINES; r++) {
+    __builtin_prefetch(out + r * stride, 1);
+    __builtin_prefetch(out + r * stride + BFLOAT_LANES, 1);
+  }
+}
+
+/* 32 queries against 32 points: tiles 0 to 3 are sums, 4 and 5 queries, 6 and 7 points. Points are met again by the
+ * next queries, which pass by without a place in the first cache: the two together would not fit it from 24 blocks on.
+ */
+static inline bfloat_ahead bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride,
+                                      bfloat_ahead ahead) {
   const uint16_t *below = a + blocks * BFLOAT_TILE;
   const int64_t line = stride * (int64_t)sizeof(float);
   _tile_zero(0);
@@ -120,10 +150,12 @@ static inline void bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t 
   _tile_zero(2);
   _tile_zero(3);
   for (int64_t k = 0; k < blocks; k++) {
-    _tile_loadd(4, a + k * BFLOAT_TILE, 64);
+    bfloat_claim(out, stride, k, blocks);
+    ahead = bfloat_ask(ahead);
+    _tile_stream_loadd(4, a + k * BFLOAT_TILE, 64);
     _tile_loadd(6, b + k * BFLOAT_STRIP, 64);
     _tile_loadd(7, b + k * BFLOAT_STRIP + BFLOAT_TILE, 64);
-    _tile_loadd(5, below + k * BFLOAT_TILE, 64);
+    _tile_stream_loadd(5, below + k * BFLOAT_TILE, 64);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
@@ -133,6 +165,7 @@ static inline void bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t 
   _tile_stored(1, out + 16, line);
   _tile_stored(2, out + 16 * stride, line);
   _tile_stored(3, out + 16 * stride + 16, line);
+  return ahead;
 }
 
 /* 16 queries. */
@@ -141,7 +174,7 @@ static inline void bfloat_one(const uint16_t *a, int64_t blocks, const uint16_t 
   _tile_zero(0);
   _tile_zero(1);
   for (int64_t k = 0; k < blocks; k++) {
-    _tile_loadd(4, a + k * BFLOAT_TILE, 64);
+    _tile_stream_loadd(4, a + k * BFLOAT_TILE, 64);
     _tile_loadd(6, b + k * BFLOAT_STRIP, 64);
     _tile_loadd(7, b + k * BFLOAT_STRIP + BFLOAT_TILE, 64);
     _tile_dpbf16ps(0, 4, 6);
@@ -191,9 +224,11 @@ static inline void bfloat_one(const uint16_t *a, int64_t blocks, const uint16_t 
       bfloat_line(a + r * MMS_BFLOAT_BLOCK, blocks, b + t * BFLOAT_TILE, out + r * stride + t * BFLOAT_LANES);
 }
 
-static inline void bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride) {
+static inline bfloat_ahead bfloat_two(const uint16_t *a, int64_t blocks, const uint16_t *b, float *out, int64_t stride,
+                                      bfloat_ahead ahead) {
   bfloat_one(a, blocks, b, out, stride);
   bfloat_one(a + blocks * BFLOAT_TILE, blocks, b, out + MMS_BFLOAT_ROWS * stride, stride);
+  return ahead;
 }
 
 static void bfloat_begin(void) {}
@@ -201,15 +236,24 @@ static void bfloat_end(void) {}
 
 #endif
 
-/* 32 points at a time stay in the first cache for all queries. */
+static inline const uint16_t *bfloat_strip(const uint16_t *b, int64_t chunk, int64_t blocks, int64_t first) {
+  return b + first / MMS_KERNEL_PAD * chunk + first % MMS_KERNEL_PAD / 32 * blocks * BFLOAT_STRIP;
+}
+
+/* 32 points at a time, for all queries. */
 static void bfloat_product(const uint16_t *a, int64_t lines, int64_t blocks, const uint16_t *b, int64_t chunk,
                            int64_t width, float *scores, int64_t stride) {
+  const int64_t turns = (lines + 2 * MMS_BFLOAT_ROWS - 1) / (2 * MMS_BFLOAT_ROWS),
+                lines_a_block = BFLOAT_STRIP / BFLOAT_LINE;
   bfloat_begin();
   for (int64_t first = 0; first < width; first += 32) {
-    const uint16_t *strip = b + first / MMS_KERNEL_PAD * chunk + first % MMS_KERNEL_PAD / 32 * blocks * BFLOAT_STRIP;
+    const uint16_t *strip = bfloat_strip(b, chunk, blocks, first);
+    bfloat_ahead ahead = {.share = (lines_a_block + turns - 1) / turns};
+    if (first + 32 < width) ahead.next = bfloat_strip(b, chunk, blocks, first + 32);
+    if (first + 32 < width) ahead.end = ahead.next + blocks * BFLOAT_STRIP;
     int64_t r = 0;
     for (; r + MMS_BFLOAT_ROWS < lines; r += 2 * MMS_BFLOAT_ROWS)
-      bfloat_two(a + r * blocks * MMS_BFLOAT_BLOCK, blocks, strip, scores + r * stride + first, stride);
+      ahead = bfloat_two(a + r * blocks * MMS_BFLOAT_BLOCK, blocks, strip, scores + r * stride + first, stride, ahead);
     if (r < lines) bfloat_one(a + r * blocks * MMS_BFLOAT_BLOCK, blocks, strip, scores + r * stride + first, stride);
   }
   bfloat_end();
