@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Plain loops over d × d numbers, once per instruction set: the same bits. */
+#define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
+
 /* Hand out `count` doubles of the constraint's memory on fresh cache lines; with memory still
  * NULL only the need is counted. */
 static double *carve(mms_constraint_whole *whole, int64_t count) {
@@ -70,12 +73,29 @@ static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool ste
   memcpy(whole->c, packed + at + 2 * triangle, (size_t)(d * d) * sizeof *packed);
 }
 
+/* The largest |a_ij|, j > i, of a matrix [n][n]. */
+CLONED
+static double largest_beside(int64_t n, const double *a) {
+  enum { LANES = 8 };
+  double largest[LANES] = {0.0}, most = 0.0;
+  for (int64_t i = 0; i < n; i++) {
+    const double *row = a + i * n + i + 1;
+    int64_t count = n - i - 1, j = 0;
+    for (; j + LANES <= count; j += LANES)
+      for (int l = 0; l < LANES; l++) {
+        double size = fabs(row[j + l]);
+        largest[l] = size > largest[l] ? size : largest[l];
+      }
+    for (; j < count; j++) most = fabs(row[j]) > most ? fabs(row[j]) : most;
+  }
+  for (int l = 0; l < LANES; l++) most = largest[l] > most ? largest[l] : most;
+  return most;
+}
+
 static double defect(const mms_constraint *constraint) {
   int64_t d = constraint->dim;
-  double largest = 0.0, particles = (double)constraint->blocks.total;
-  for (int64_t i = 0; i < d; i++)
-    for (int64_t j = i; j < d; j++)
-      largest = fmax(largest, fabs(constraint->whole.d[i * d + j] / particles - (i == j ? 1.0 : 0.0)));
+  double particles = (double)constraint->blocks.total, largest = largest_beside(d, constraint->whole.d) / particles;
+  for (int64_t i = 0; i < d; i++) largest = fmax(largest, fabs(constraint->whole.d[i * d + i] / particles - 1.0));
   return largest;
 }
 
@@ -85,39 +105,51 @@ static double drift_trace(const mms_constraint *constraint) {
   return trace;
 }
 
-/* The 1-norm (largest column sum) and the infinity norm (largest row sum) of an n × n matrix. */
-static void norms(int64_t n, const double *a, double *column_work, double *one, double *infinity) {
-  *one = *infinity = 0.0;
-  memset(column_work, 0, (size_t)n * sizeof *column_work);
-  for (int64_t i = 0; i < n; i++) {
-    double row = 0.0;
-    for (int64_t j = 0; j < n; j++) {
-      row += fabs(a[i * n + j]);
-      column_work[j] += fabs(a[i * n + j]);
-    }
-    *infinity = fmax(*infinity, row);
-  }
-  for (int64_t j = 0; j < n; j++) *one = fmax(*one, column_work[j]);
+/* The 1-norm, largest column sum, of an n × n matrix; work: [n]. */
+CLONED
+static double column_norm(int64_t n, const double *restrict a, double *restrict work) {
+  double largest = 0.0;
+  memset(work, 0, (size_t)n * sizeof *work);
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < n; j++) work[j] += fabs(a[i * n + j]);
+  for (int64_t j = 0; j < n; j++) largest = fmax(largest, work[j]);
+  return largest;
 }
 
 /* Y' = YA + W with ‖Y‖² = P: AᵀDA, AᵀC and S are at most a²P, a√s P and sP for a = ‖A‖ and
  * s = ‖S‖/P, so the terms of Gram/P add up to (a + √s)² at most, much more than Gram/P itself
  * where a large step runs along Y and the projection takes it back. */
 static double growth(const mms_constraint *constraint) {
-  double a, s, same;
-  norms(constraint->dim, constraint->whole.a, constraint->whole.eigenvalues, &a, &same);
-  norms(constraint->dim, constraint->whole.s, constraint->whole.eigenvalues, &s, &same);
+  double a = column_norm(constraint->dim, constraint->whole.a, constraint->whole.eigenvalues);
+  double s = column_norm(constraint->dim, constraint->whole.s, constraint->whole.eigenvalues);
   double sum = a + sqrt(s / (double)constraint->blocks.total);
   return sum * sum;
 }
 
-/* out = (C + Cᵀ)/2, n × n, in tiles so that columns are met while they are in cache. */
-static void symmetric_part(int64_t n, const double *c, double *out) {
-  enum { TILE = 32 };
+/* Square matrices meet their transposes in tiles, so that columns are read while they are in cache. */
+enum { TILE = 32 };
+
+static int64_t tile_end(int64_t first, int64_t n) { return first + TILE < n ? first + TILE : n; }
+
+/* A = I − sym(C)/P of n × n. */
+static void projection(int64_t n, double particles, const double *c, double *a) {
   for (int64_t i0 = 0; i0 < n; i0 += TILE)
     for (int64_t j0 = 0; j0 < n; j0 += TILE)
-      for (int64_t i = i0; i < n && i < i0 + TILE; i++)
-        for (int64_t j = j0; j < n && j < j0 + TILE; j++) out[i * n + j] = 0.5 * (c[i * n + j] + c[j * n + i]);
+      for (int64_t i = i0; i < tile_end(i0, n); i++)
+        for (int64_t j = j0; j < tile_end(j0, n); j++)
+          a[i * n + j] = (i == j ? 1.0 : 0.0) - 0.5 * (c[i * n + j] + c[j * n + i]) / particles;
+}
+
+/* The upper triangle of root = (sym(B) + S)/P − m mᵀ. */
+static void second_moment(int64_t n, double particles, const double *b, const double *s, const double *m,
+                          double *root) {
+  for (int64_t i0 = 0; i0 < n; i0 += TILE)
+    for (int64_t j0 = i0; j0 < n; j0 += TILE)
+      for (int64_t i = i0; i < tile_end(i0, n); i++)
+        for (int64_t j = i > j0 ? i : j0; j < tile_end(j0, n); j++) {
+          double symmetric = 0.5 * (b[i * n + j] + b[j * n + i]) + s[i * n + j];
+          root[i * n + j] = symmetric / particles - m[i] * m[j];
+        }
 }
 
 /* A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,  P root = AᵀDA + AᵀC + CᵀA + S − P m mᵀ. */
@@ -126,9 +158,7 @@ static double assemble(mms_constraint *constraint) {
   double particles = (double)constraint->blocks.total;
   double *a = constraint->whole.a, *c = constraint->whole.c, *root = constraint->whole.root,
          *product = constraint->whole.turn;
-  symmetric_part(n, c, a);
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < n; j++) a[i * n + j] = (i == j ? 1.0 : 0.0) - a[i * n + j] / particles;
+  projection(n, particles, c, a);
   memcpy(constraint->center, constraint->sum_w, (size_t)n * sizeof *constraint->center);
   for (int64_t i = 0; i < n; i++) /* not by BLAS, whose product packs all of A for one row */
     for (int64_t j = 0; j < n; j++) constraint->center[j] += constraint->sum_y[i] * a[i * n + j];
@@ -137,12 +167,7 @@ static double assemble(mms_constraint *constraint) {
   memcpy(product, c, (size_t)(n * n) * sizeof *product);
   mms_dense_multiply(false, false, n, n, n, 1.0, constraint->whole.d, a, 2.0, product);
   mms_dense_multiply(true, false, n, n, n, 1.0, a, product, 0.0, constraint->whole.inverse);
-  symmetric_part(n, constraint->whole.inverse, root);
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = i; j < n; j++) {
-      double symmetric = root[i * n + j] + constraint->whole.s[i * n + j];
-      root[i * n + j] = symmetric / particles - constraint->center[i] * constraint->center[j];
-    }
+  second_moment(n, particles, constraint->whole.inverse, constraint->whole.s, constraint->center, root);
   return growth(constraint);
 }
 
@@ -180,20 +205,19 @@ static mms_status polar_root(mms_constraint *constraint, double *condition, mms_
 /* inverse = R⁻¹ with RᵀR = Gram/P; κ₁(R). */
 static mms_status triangular_root(mms_constraint *constraint, double *condition, mms_error *error) {
   int64_t n = constraint->dim;
-  double one, inverse_one, same;
   mms_status status = mms_dense_cholesky_upper(n, constraint->whole.root, error);
   if (status != MMS_OK) return error == NULL ? status : mms_fail_within(error, "the second moment of the particles");
   memcpy(constraint->whole.inverse, constraint->whole.root, (size_t)(n * n) * sizeof *constraint->whole.inverse);
   status = mms_dense_invert_upper(n, constraint->whole.inverse, error);
   if (status != MMS_OK) return status;
-  norms(n, constraint->whole.root, constraint->whole.eigenvalues, &one, &same);
-  norms(n, constraint->whole.inverse, constraint->whole.eigenvalues, &inverse_one, &same);
-  *condition = one * inverse_one;
+  double *work = constraint->whole.eigenvalues;
+  *condition = column_norm(n, constraint->whole.root, work) * column_norm(n, constraint->whole.inverse, work);
   return MMS_OK;
 }
 
 /* The largest square sum of a column; work: [n]. */
-static double longest_column(int64_t n, const double *a, double *work) {
+CLONED
+static double longest_column(int64_t n, const double *restrict a, double *restrict work) {
   double longest = 0.0;
   memset(work, 0, (size_t)n * sizeof *work);
   for (int64_t i = 0; i < n; i++)
