@@ -23,13 +23,18 @@ static int64_t evened(int64_t particles, int64_t size) {
   return blocks_of(particles, (blocks + SHARED_BY - 1) / SHARED_BY * SHARED_BY);
 }
 
+static bool wants_more(int64_t size, int64_t dim, int64_t draws) {
+  return size * (1 + draws / 2) < ENOUGH_LINES || size * DIMENSIONS_A_ROW < dim;
+}
+
 int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws) {
   int64_t size = LARGEST_BLOCK;
   while (size > SMALLEST_BLOCK && blocks_of(particles, size) < ENOUGH_BLOCKS) size /= 2;
   if (dim <= FEW_DIMENSIONS) return evened(particles, size); /* no product of matrices anywhere */
-  while (size < LARGEST_BLOCK && blocks_of(particles, 2 * size) >= LEAST_BLOCKS &&
-         (size * (1 + draws / 2) < ENOUGH_LINES || size * DIMENSIONS_A_ROW < dim))
+  while (size < LARGEST_BLOCK && blocks_of(particles, 2 * size) >= LEAST_BLOCKS && wants_more(size, dim, draws))
     size *= 2;
+  const int64_t most = blocks_of(particles, LEAST_BLOCKS);
+  if (wants_more(size, dim, draws) && size < most) size = most < LARGEST_BLOCK ? most : LARGEST_BLOCK;
   return evened(particles, size);
 }
 

@@ -14,8 +14,8 @@ static void block_size_follows_the_rule(void **state) {
     assert_int_equal(mms_ensemble_block_size(few[i][0], 8, 0), few[i][1]);
   const struct {
     int64_t particles, dim, draws, size;
-  } many[] = {{300, 100, 32, 15}, {1000, 9, 32, 16},   {1000, 64, 32, 16},   {1000, 65, 32, 32},
-              {1000, 20, 0, 63},  {960, 20, 0, 30},    {961, 20, 0, 61},     {3000, 700, 2, 125},
+  } many[] = {{300, 100, 32, 19}, {1000, 9, 32, 16},   {1000, 64, 32, 16},   {1000, 65, 32, 32},
+              {1000, 20, 0, 63},  {960, 20, 0, 60},    {961, 20, 0, 61},     {3000, 700, 2, 188},
               {20, 10, 2, 16},    {8000, 784, 2, 250}, {100000, 700, 2, 256}};
   for (size_t i = 0; i < sizeof many / sizeof *many; i++)
     assert_int_equal(mms_ensemble_block_size(many[i].particles, many[i].dim, many[i].draws), many[i].size);
