@@ -111,6 +111,13 @@ typedef struct mms_field_kernel_table {
   void (*bfloat_product)(const uint16_t *queries, int64_t lines, int64_t blocks, const uint16_t *points, int64_t chunk,
                          int64_t width, float *scores, int64_t stride);
 
+  /* --- the screen of a list --- */
+
+  /* out [lines][width] = the products of queries [lines][stride] with rows index[0 .. count − 1], count <= width, of
+   * points by row, [.][stride]: `half`, in bfloat16, or where that is NULL `single`. Stride is a multiple of 16. */
+  void (*listed_products)(const float *single, const uint16_t *half, int64_t stride, const int32_t *index,
+                          int64_t count, const float *queries, int64_t lines, float *out, int64_t width);
+
   /* --- the finish, in double precision --- */
 
   /* From points x [.][dim] (rows index[i], or first + i without an index) by coordinate: x_out, y = x − z:

@@ -33,6 +33,7 @@ void mms_neighbours_free(void *state) {
   if (self == NULL) return;
   mms_screen_points_free(&self->points);
   mms_tree_index_free(&self->index);
+  mms_sift_free(&self->sift);
   mms_shared_free(&self->names);
   mms_nearest_free(&self->nearest);
   void *arrays[] = {self->packed, self->queries, self->scores, self->found,       self->scored,
@@ -81,6 +82,7 @@ mms_status mms_neighbours_create(void **state, const mms_team *team, const mms_t
     self->bytes += self->k * (int64_t)(sizeof(double) + sizeof(int64_t));
     if (status == MMS_OK) status = mms_neighbours_finish_create(self, max_pairs, error);
     status = mms_team_agree(team, status, error);
+    if (status == MMS_OK) status = mms_sift_create(self, team, error);
   }
   if (status != MMS_OK)
     mms_neighbours_free(self);
@@ -129,7 +131,8 @@ static int64_t neighbours_bytes(const void *state) { return ((const mms_neighbou
 
 static int64_t neighbours_shared_bytes(const void *state) {
   const mms_neighbours *self = state;
-  if (!self->indexed) return (int64_t)mms_shared_bytes(self->points.memory);
+  const int64_t rows = self->sift.memory != NULL ? (int64_t)mms_shared_bytes(self->sift.memory) : 0;
+  if (!self->indexed) return (int64_t)mms_shared_bytes(self->points.memory) + rows;
   return (int64_t)(mms_shared_bytes(self->index.memory) + mms_shared_bytes(self->names));
 }
 

@@ -32,6 +32,21 @@ typedef struct mms_scored_list {
   float off, size, single; /* what the bound for one point is made of */
 } mms_scored_list;
 
+/* The screen of a list (neighbours_sift.c). */
+typedef struct mms_sift {
+  int64_t stride, width; /* numbers of a row (0: lists are not screened); K + L rounded up to the screen's chunks */
+  mms_shared *memory;    /* of `half`, where there are such rows */
+  const uint16_t *half;  /* x̂ in bfloat16: [n][stride]; or NULL and */
+  const float *single;   /* x' as the product has it */
+  float *queries;        /* z' of a row, and ε of this round: [1 + round][stride] */
+  float *products;       /* of these with the list: [1 + round][width] */
+  mms_candidate *found;
+  bool *marks;           /* [width] */
+  int32_t *kept, *names; /* places in the list, ascending, and the points there: [K + L, rounded up to vectors] */
+  double longest;        /* the largest |ε| */
+  int64_t pause;         /* rows that still go by unscreened */
+} mms_sift;
+
 typedef struct mms_neighbours {
   const mms_training *training;
   const mms_field_kernel_table *kernels;
@@ -54,6 +69,8 @@ typedef struct mms_neighbours {
   /* the search by the tree */
   mms_tree_index index;
   mms_shared *names; /* int32: which training point is in a leaf's slot, [leaves][16] */
+
+  mms_sift sift;
 
   /* the list of one row and its softmax */
   int64_t *chosen, *subset_room, *others; /* K + L indices; work of the subset; [L] */
@@ -121,6 +138,19 @@ void mms_neighbours_finish(mms_neighbours *self, const mms_queries *q, int64_t r
 void mms_neighbours_list(mms_neighbours *self, const mms_queries *q, int64_t row);
 void mms_neighbours_average(mms_neighbours *self, const mms_queries *q, int64_t row, mms_pull pull, double *out,
                             double *log_mass);
+
+/* log((n − K)/L), which the others' logits are raised by. */
+double mms_neighbours_lift(const mms_neighbours *self);
+
+/* After everything else of `self`. Collective; agreed. */
+mms_status mms_sift_create(mms_neighbours *self, const mms_team *team, mms_error *error);
+void mms_sift_free(mms_sift *sift); /* Collective */
+/* Take over ε of self->drawn_noise. Local. */
+void mms_sift_noise(mms_neighbours *self, int64_t pairs);
+/* The points of the list of row `row` that may have weight in any of these draws, into `kept` and `names`; returns how
+ * many, or K + L and nothing there: take them all. Every other point's weight is zero, computed in double or not.
+ * Local. */
+int64_t mms_sift_list(mms_neighbours *self, const mms_queries *q, int64_t row, int64_t pairs);
 
 /* Allocate, and count the bytes. Local. */
 mms_status mms_neighbours_allocate(mms_neighbours *self, void *array, int64_t count, size_t size, mms_error *error);

@@ -102,10 +102,9 @@ void mms_neighbours_list(mms_neighbours *self, const mms_queries *q, int64_t row
 
 /* --- logits ------------------------------------------------------------------------------- */
 
-/* One tile of the list: y = x − z, c = −|y|²/2. */
-static void load(mms_neighbours *self, const double *z, int64_t first, int64_t count, int64_t width) {
+/* One tile of the list, or of what is kept of it: y = x − z, c = −|y|²/2. */
+static void load(mms_neighbours *self, const double *z, const int32_t *index, int64_t count, int64_t width) {
   const mms_training *training = self->training;
-  const int32_t *index = self->points_of + first;
   if (self->columns)
     self->kernels->load_columns(training->points, training->dim, index, 0, count, width, self->y_stride, z, self->x,
                                 self->y, self->tile_c);
@@ -121,6 +120,7 @@ static void take_noise(mms_neighbours *self, const mms_queries *q, int64_t row, 
     mms_noise_draw(q, row, first, pairs, d, self->drawn_noise);
   else
     memset(self->drawn_noise, 0, (size_t)(pairs * d) * sizeof(float));
+  mms_sift_noise(self, pairs);
   if (self->columns) return;
   for (int64_t j = 0; j < pairs; j++)
     for (int64_t k = 0; k < d; k++) self->noise[j * self->y_stride + k] = (double)self->drawn_noise[j * d + k];
@@ -145,10 +145,25 @@ static void make_logits(mms_neighbours *self, const mms_queries *q, int64_t row,
   for (int64_t first = 0; first < self->stride; first += self->width) {
     int64_t rest = self->list - first, count = rest < self->width ? rest : self->width;
     int64_t width = round_up(count, MMS_KERNEL_PAD_F64);
-    if (loads || self->width < self->stride) load(self, q->points + row * self->training->dim, first, count, width);
+    if (loads || self->width < self->stride)
+      load(self, q->points + row * self->training->dim, self->points_of + first, count, width);
     if (loads) memcpy(self->c + first, self->tile_c, (size_t)width * sizeof(double));
     multiply(self, first, width, pairs);
   }
+}
+
+/* The same where all draws are of one round and all weight is with `kept` points of the list: they stay in their
+ * places, so that sums over the list are in the same order; the others are as far away as padding. */
+static void make_few_logits(mms_neighbours *self, const mms_queries *q, int64_t row, int64_t pairs, int64_t kept) {
+  const int64_t width = round_up(kept, MMS_KERNEL_PAD_F64);
+  const int32_t *at = self->sift.kept;
+  load(self, q->points + row * self->training->dim, self->sift.names, kept, width);
+  self->kernels->product_rows(self->y, self->y_stride, width, self->noise, pairs, self->product);
+  memset(self->b, 0, (size_t)(pairs * self->stride) * sizeof(double));
+  for (int64_t i = 0; i < self->stride; i++) self->c[i] = -DBL_MAX;
+  for (int64_t i = 0; i < kept; i++) self->c[at[i]] = self->tile_c[i];
+  for (int64_t j = 0; j < pairs; j++)
+    for (int64_t i = 0; i < kept; i++) self->b[j * self->stride + at[i]] = self->product[j * width + i];
 }
 
 /* The same with η_j = L ζ_j, L Lᵀ = Y Yᵀ: the factor is taken with pivots, and what is left below rounding is zero. */
@@ -171,14 +186,22 @@ static void draw_factored(mms_neighbours *self, const mms_queries *q, int64_t ro
 
 /* --- the softmax -------------------------------------------------------------------------- */
 
-/* The nearest point, about which sums are taken; and δ² log((n − K)/L) onto c of the others. */
-static int64_t lift(mms_neighbours *self, double bandwidth) {
-  int64_t best = 0, rest = self->training->count - self->k;
-  for (int64_t i = 1; i < self->list; i++)
-    if (self->c[i] > self->c[best]) best = i;
-  double by = self->l > 0 ? bandwidth * bandwidth * log((double)rest / (double)self->l) : 0.0;
+double mms_neighbours_lift(const mms_neighbours *self) {
+  return log((double)(self->training->count - self->k) / (double)self->l);
+}
+
+/* δ² log((n − K)/L) onto c of the others. */
+static void lift(mms_neighbours *self, double bandwidth) {
+  const double by = self->l > 0 ? bandwidth * bandwidth * mms_neighbours_lift(self) : 0.0;
   for (int64_t i = 0; i < self->list; i++)
     if (self->lifted[i]) self->c[i] += by;
+}
+
+/* The point of the largest weight, about which sums are taken. */
+static int64_t heaviest(const mms_neighbours *self) {
+  int64_t best = 0;
+  for (int64_t i = 1; i < self->list; i++)
+    if (self->w[i] > self->w[best]) best = i;
   return self->points_of[best];
 }
 
@@ -191,7 +214,7 @@ void mms_neighbours_finish(mms_neighbours *self, const mms_queries *q, int64_t r
 void mms_neighbours_average(mms_neighbours *self, const mms_queries *q, int64_t row, mms_pull pull, double *out,
                             double *log_mass) {
   const mms_training *training = self->training;
-  int64_t d = training->dim, all = q->pairs > 0 ? q->pairs : 1, base = 0;
+  int64_t d = training->dim, all = q->pairs > 0 ? q->pairs : 1;
   const double *z = q->points + row * d;
   double inverse = 1.0 / (q->bandwidth * q->bandwidth), share = 0.5 / (double)all, mass = 1.0, tops = 0.0, total = 0.0;
   bool factored = self->gram && q->pairs > 0, shared = q->sharing != MMS_SHARING_PARTICLE;
@@ -199,16 +222,20 @@ void mms_neighbours_average(mms_neighbours *self, const mms_queries *q, int64_t 
   for (int64_t first = 0; first < all; first += self->round) {
     int64_t pairs = all - first < self->round ? all - first : self->round;
     if (self->gram) {
-      if (first == 0) load(self, z, 0, self->list, self->stride);
+      if (first == 0) load(self, z, self->points_of, self->list, self->stride);
       if (first == 0) memcpy(self->c, self->tile_c, (size_t)self->stride * sizeof(double));
       if (factored && first == 0) make_factor(self);
       if (factored) draw_factored(self, q, row, first, pairs);
       if (!factored) memset(self->b, 0, (size_t)self->stride * sizeof(double));
     } else {
       if (!self->drawn || all > self->round) take_noise(self, q, row, first, pairs);
-      make_logits(self, q, row, pairs, first == 0);
+      const int64_t kept = pairs == all ? mms_sift_list(self, q, row, pairs) : self->list;
+      if (kept < self->list && kept <= self->width)
+        make_few_logits(self, q, row, pairs, kept);
+      else
+        make_logits(self, q, row, pairs, first == 0);
     }
-    if (first == 0) base = lift(self, q->bandwidth);
+    if (first == 0) lift(self, q->bandwidth);
     for (int64_t j = 0; j < pairs; j++) { /* one logarithm for many draws: each factor is between 1 and (K + L)² */
       mass *= self->kernels->softmax_pair(self->c, self->b + j * self->stride, q->smoothing, inverse, share,
                                           self->stride, self->plus, self->minus, self->w, &tops);
@@ -218,7 +245,7 @@ void mms_neighbours_average(mms_neighbours *self, const mms_queries *q, int64_t 
   self->drawn = shared;
   *log_mass = total + share * (inverse * tops + log(mass));
   memset(out, 0, (size_t)d * sizeof(double));
-  const double *x = training->points + base * d;
+  const double *x = training->points + heaviest(self) * d;
   self->kernels->gather_rows(training->points, d, self->points_of, 0, self->list, self->w, x, out);
   for (int64_t k = 0; k < d; k++) out[k] += pull == MMS_PULL_MEAN ? x[k] : x[k] - z[k];
 }

@@ -5,6 +5,7 @@
 #include "field/dense.h"
 #include "field/float_bounds.h"
 #include "mmsold/base/clock.h"
+#include "mmsold/base/memory.h"
 #include <math.h>
 
 /* Below every score that is looked at, above the padding's −1e30. */
@@ -158,21 +159,37 @@ double mms_neighbours_sure(const mms_neighbours *self, int64_t r) {
   return (double)select_score(self->scored + r * self->room, row->count, self->k + 1, true);
 }
 
+/* Points that are open lie anywhere in memory: they are asked for some rows before they are read. */
+enum { AHEAD = 2 };
+
+static void fetch(const mms_training *training, int64_t point) {
+  const double *x = training->points + point * training->dim;
+  for (int64_t k = 0; k < training->dim; k += MMS_ALIGNMENT / (int64_t)sizeof *x) __builtin_prefetch(x + k);
+}
+
 void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z) {
   const mms_training *training = self->training;
   mms_scored_list *row = &self->lists[r];
   mms_scored *list = self->scored + r * self->room;
+  const int64_t d = training->dim;
   self->nearest.count = 0;
   if (row->count < 0) {
     search_all(self, z);
     return;
   }
   mms_neighbours_raise(self, r);
-  double sure = mms_neighbours_sure(self, r);
+  const double sure = mms_neighbours_sure(self, r);
+  int64_t open = 0;
   for (int64_t i = 0; i < row->count; i++) {
-    int64_t point = list[i].point;
-    bool in = (double)list[i].low > sure;
-    double square = in ? -INFINITY : mms_square_distance(training->points + point * training->dim, z, training->dim);
-    mms_nearest_offer(&self->nearest, square, point);
+    if ((double)list[i].low > sure)
+      mms_nearest_offer(&self->nearest, -INFINITY, list[i].point);
+    else
+      list[open++] = list[i];
+  }
+  row->count = open;
+  for (int64_t i = 0; i < open; i++) {
+    if (i + AHEAD < open) fetch(training, list[i + AHEAD].point);
+    const int64_t point = list[i].point;
+    mms_nearest_offer(&self->nearest, mms_square_distance(training->points + point * d, z, d), point);
   }
 }

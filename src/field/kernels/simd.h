@@ -22,6 +22,11 @@ static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 static inline float vf_largest(vf a) { return _mm512_reduce_max_ps(a); }
+static inline float vf_total(vf a) { return _mm512_reduce_add_ps(a); }
+static inline vf vf_from_bfloat(const uint16_t *p) {
+  __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
 static inline uint32_t vf_greater(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 static inline uint32_t vf_at_least(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
 static inline vd vd_load(const double *p) { return _mm512_loadu_pd(p); }
@@ -80,6 +85,15 @@ static inline float vf_largest(vf a) {
   m = _mm_max_ps(m, _mm_movehl_ps(m, m));
   return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
+static inline float vf_total(vf a) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+static inline vf vf_from_bfloat(const uint16_t *p) {
+  __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
 static inline uint32_t vf_greater(vf a, vf b) { return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
 static inline uint32_t vf_at_least(vf a, vf b) { return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ)); }
 static inline vd vd_load(const double *p) { return _mm256_loadu_pd(p); }
@@ -133,6 +147,15 @@ static inline vf vf_max(vf a, vf b) { LANES(vf, a.v[l] > b.v[l] ? a.v[l] : b.v[l
 static inline float vf_largest(vf a) {
   float low = a.v[0] > a.v[1] ? a.v[0] : a.v[1], high = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
   return low > high ? low : high;
+}
+static inline float vf_total(vf a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+static inline vf vf_from_bfloat(const uint16_t *p) {
+  vf r;
+  for (int l = 0; l < 4; l++) {
+    uint32_t bits = (uint32_t)p[l] << 16;
+    memcpy(&r.v[l], &bits, sizeof bits);
+  }
+  return r;
 }
 static inline uint32_t vf_greater(vf a, vf b) {
   uint32_t mask = 0;

@@ -2,6 +2,7 @@
 #include "field/kernels/bfloat.h"
 #include "field/kernels/cells.h"
 #include "field/kernels/cloud.h"
+#include "field/kernels/listed.h"
 #include "field/kernels/screen.h"
 #include "field/kernels/softmax.h"
 #include "field/kernels/tree.h"
@@ -20,6 +21,7 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .bfloat_fast = BFLOAT_FAST,
     .bfloat_row = bfloat_row,
     .bfloat_product = bfloat_product,
+    .listed_products = listed_products,
     .load_columns = load_columns,
     .load_rows = load_rows,
     .product_columns = product_columns,
