@@ -54,7 +54,7 @@ static mms_status allocate(mms_dense *self, mms_error *error) {
       {(void **)&self->rows, rows, sizeof(mms_finish_row)},
       {(void **)&self->packed, mms_screen_packed(&self->points, MMS_DENSE_QUERIES), sizeof(uint16_t)},
       {(void **)&self->lines, by_row ? MMS_DENSE_QUERIES : 0, sizeof(mms_screen_line)},
-      {(void **)&self->margins, by_row ? MMS_DENSE_DRAWS : 0, sizeof(float)},
+      {(void **)&self->margins, by_row ? MMS_DENSE_DRAWS : 0, sizeof(mms_dense_margin)},
       {(void **)&self->tops, by_row ? 4 * MMS_DENSE_DRAWS : 0, sizeof(float)},
       {(void **)&self->candidates, by_row ? MMS_DENSE_CANDIDATES : 0, sizeof(mms_candidate)},
       {(void **)&self->counts, by_row ? rows : 0, sizeof(int64_t)},

@@ -16,6 +16,13 @@ enum {
   MMS_DENSE_CANDIDATES = 1 << 18
 };
 
+/* Of one draw of a row, all rounded up: how far below the largest score what is listed may be (bδ² + 2 error, in the
+ * screen's units), and what bounds the error of one score: its part in single precision, and |q − q̂| and |q̂| of row and
+ * draw together, for mms_screen_point_bound. */
+typedef struct mms_dense_margin {
+  float margin, single, off, size;
+} mms_dense_margin;
+
 typedef struct mms_dense {
   const mms_training *training;
   const mms_field_kernel_table *kernels;
@@ -34,7 +41,7 @@ typedef struct mms_dense {
   /* by row only */
   uint16_t *packed;          /* the queries in bfloat16, where the screen is */
   mms_screen_line *lines;    /* of the queries: [QUERIES] */
-  float *margins;            /* [DRAWS] */
+  mms_dense_margin *margins; /* [DRAWS] */
   float *tops;               /* [4 DRAWS]: the largest scores of draws, and what the largest is at least */
   mms_candidate *candidates; /* [CANDIDATES] */
   int64_t *counts;           /* candidates of a row, or −1: it goes to the finish with all points: [max_rows] */

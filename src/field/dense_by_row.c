@@ -3,6 +3,7 @@
  * candidates. */
 #include "field/dense.h"
 
+#include "field/float_bounds.h"
 #include "field/noise.h"
 #include "mmsold/base/clock.h"
 #include <float.h>
@@ -47,6 +48,17 @@ static double single_error(const mms_dense *self, const mms_dense_group *g, int6
   return mms_screen_points_error(&self->points, self->training->dim, norm_of(&self->lines[r]), noise, beta);
 }
 
+/* What the screen knows of pair j of row r; `single` and `bound`, of all points, are bounds of the error of a score. */
+static mms_dense_margin margin_of(const mms_dense *self, const mms_dense_group *g, int64_t r, int64_t j, double single,
+                                  double bound) {
+  const mms_screen_line *row = &self->lines[r], *noise = &self->lines[noise_line(g, r) + j];
+  const double beta = g->q->smoothing / self->points.scale;
+  return (mms_dense_margin){.margin = mms_float_above((float)(g->depth + 2.0 * bound)),
+                            .single = mms_float_above((float)single),
+                            .off = mms_float_above((float)(row->off + beta * noise->off)),
+                            .size = mms_float_above((float)(row->size + beta * noise->size))};
+}
+
 /* Where all points are finished sooner than they are screened: with few points in few dimensions looking at a draw
  * costs three times what finishing it does, and the rest of a finish as much as eight pairs' screens (measured at n =
  * 100, d = 9 to 16: tests/bench/README.md, auto). */
@@ -56,7 +68,7 @@ static bool is_unscreened(const mms_training *training, int64_t pairs) {
   return training->count <= UNSCREENED_POINTS && training->dim <= UNSCREENED_DIM && pairs >= UNSCREENED_PAIRS;
 }
 
-/* Fill the queries of the product and every draw's margin (bδ² + 2 error, in the screen's units). A row that single
+/* Fill the queries of the product and every draw's margin. A row that single
  * precision can't judge, or to which all points matter, is taken out of the screen. */
 void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
   int64_t d = self->training->dim;
@@ -73,11 +85,11 @@ void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
     bool out = is_unscreened(self->training, g->pairs) || !(norm < MMS_DENSE_FAR) || !(beta < MMS_DENSE_FAR);
     for (int64_t j = 0; j < g->pairs; j++) {
       const mms_screen_line *noise = &self->lines[noise_line(g, r) + j];
-      double e = beta * norm_of(noise), bound = single_error(self, g, r, j);
-      bound += mms_screen_line_bound(points, &self->lines[r]) + beta * mms_screen_line_bound(points, noise);
-      double margin = g->depth + 2.0 * bound;
-      if (!(e < MMS_DENSE_FAR) || !(margin < 2.0 * (norm + e) * points->radius + 1.0)) out = true;
-      self->margins[r * g->pairs + j] = out ? 0.0F : nextafterf((float)margin, INFINITY);
+      const double e = beta * norm_of(noise), single = single_error(self, g, r, j);
+      const double bound =
+          single + mms_screen_line_bound(points, &self->lines[r]) + beta * mms_screen_line_bound(points, noise);
+      if (!(e < MMS_DENSE_FAR) || !(g->depth + 2.0 * bound < 2.0 * (norm + e) * points->radius + 1.0)) out = true;
+      if (!out) self->margins[r * g->pairs + j] = margin_of(self, g, r, j, single, bound);
       float *tops = self->tops + 4 * (r * g->pairs + j);
       tops[0] = tops[1] = tops[2] = tops[3] = -FLT_MAX;
     }
@@ -98,18 +110,13 @@ static int64_t sift(const mms_dense *self, const mms_dense_group *g, int64_t r, 
 }
 
 /* The margin of the screen has room for the largest error of any point; those of the few that clear it are bounded each
- * by its own. */
-static void bound_errors(mms_dense *self, const mms_dense_group *g, int64_t r, int64_t j, const mms_screen_tile *tile,
-                         mms_candidate *list, int64_t count) {
-  const mms_screen_line *row = &self->lines[r], *noise = &self->lines[noise_line(g, r) + j];
-  double beta = g->q->smoothing / self->points.scale;
-  float off = nextafterf((float)(row->off + beta * noise->off), INFINITY);
-  float size = nextafterf((float)(row->size + beta * noise->size), INFINITY);
-  float single = nextafterf((float)single_error(self, g, r, j), INFINITY),
-        *lows = self->tops + 4 * (r * g->pairs + j) + 2;
+ * by its own. `lows`: what the largest scores are at least. */
+static void bound_errors(const mms_dense_margin *m, const mms_screen_tile *tile, mms_candidate *list, int64_t count,
+                         float *lows) {
   for (int64_t i = 0; i < count; i++) {
-    float error = (mms_screen_point_bound(tile, list[i].point - tile->first, off, size) + single) * (1.0F + 0x1p-20F);
-    float low = nextafterf(list[i].score - error, -INFINITY);
+    float error =
+        (mms_screen_point_bound(tile, list[i].point - tile->first, m->off, m->size) + m->single) * (1.0F + 0x1p-20F);
+    float low = mms_float_below(list[i].score - error);
     list[i].error = error;
     if (low > lows[list[i].draw % 2]) lows[list[i].draw % 2] = low;
   }
@@ -121,15 +128,16 @@ static void screen_row(mms_dense *self, mms_dense_group *g, int64_t r, const mms
   mms_candidate *list = self->candidates + r * g->room;
   int64_t count = self->counts[r];
   for (int64_t j = 0; j < g->pairs; j++) {
-    float margin = self->margins[r * g->pairs + j], *top = self->tops + 4 * (r * g->pairs + j);
+    const mms_dense_margin *m = &self->margins[r * g->pairs + j];
+    float *top = self->tops + 4 * (r * g->pairs + j);
     const float *bj = b + j * MMS_DENSE_STRIDE;
     int64_t found = -1;
     for (int attempt = 0; attempt < 2 && found < 0; attempt++) {
       if (attempt > 0) count = sift(self, g, r, list, count);
-      found = self->kernels->screen(a, bj, g->beta, tile->width, margin, top, (int32_t)tile->first, (int32_t)(2 * j),
+      found = self->kernels->screen(a, bj, g->beta, tile->width, m->margin, top, (int32_t)tile->first, (int32_t)(2 * j),
                                     list + count, g->room - count);
     }
-    if (found > 0) bound_errors(self, g, r, j, tile, list + count, found);
+    if (found > 0) bound_errors(m, tile, list + count, found, top + 2);
     if (found > 0) count += found;
     /* as soon as it is known that a list of most points would cost more than it saves; at once where one tile is all */
     const int64_t n = self->training->count, most = n <= tile->width ? least(g->enough, (j + 1) * n) : g->enough;

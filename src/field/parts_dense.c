@@ -13,7 +13,8 @@ _Static_assert((int)MMS_DENSE_WIDTH == (int)MMS_TRAINING_TILE, "a tile of the st
 typedef struct unit {
   mms_dense_group group;
   int64_t row; /* of all rows, that the group's batch begins with */
-  float *queries, *margins, *tops;
+  float *queries, *tops;
+  mms_dense_margin *margins;
   uint16_t *packed;
   mms_screen_line *lines;
   mms_candidate *candidates; /* in the end the list of each row stands where its candidates did */
@@ -68,7 +69,7 @@ static mms_status allocate_unit(parts_dense *self, unit *u, mms_error *error) {
     status =
         allocate(self, &u->packed, mms_screen_packed(&self->dense.points, MMS_DENSE_QUERIES), sizeof(uint16_t), error);
   if (status == MMS_OK) status = allocate(self, &u->lines, MMS_DENSE_QUERIES, sizeof(mms_screen_line), error);
-  if (status == MMS_OK) status = allocate(self, &u->margins, MMS_DENSE_DRAWS, sizeof(float), error);
+  if (status == MMS_OK) status = allocate(self, &u->margins, MMS_DENSE_DRAWS, sizeof(mms_dense_margin), error);
   if (status == MMS_OK) status = allocate(self, &u->tops, 4 * MMS_DENSE_DRAWS, sizeof(float), error);
   if (status == MMS_OK) status = allocate(self, &u->candidates, MMS_DENSE_CANDIDATES, sizeof(mms_candidate), error);
   if (status == MMS_OK) status = allocate(self, &u->counts, MMS_DENSE_QUERIES, sizeof(int64_t), error);

@@ -75,22 +75,24 @@ static void subtract(float *a, const float *half, int64_t width) {
   for (int64_t i = 0; i < width; i += VF_LANES) vf_store(a + i, vf_sub(vf_load(a + i), vf_load(half + i)));
 }
 
-/* Append the points of one chunk that clear the limits; returns the new count. */
-static int64_t append(const float *a, const float *b, float beta, const float *limit, int32_t first, int32_t draw,
-                      mms_candidate *out, int64_t count) {
-  for (int64_t i = 0; i < MMS_KERNEL_PAD; i += VF_LANES) {
+/* Append the points of one chunk that clear the limits, of one sign and then of the other: mostly it is one. Returns
+ * the new count. */
+static inline int64_t append(const float *a, const float *b, float beta, const float *limit, int32_t first,
+                             int32_t draw, mms_candidate *out, int64_t count) {
+  const vf scale = vf_set(beta), limit_plus = vf_set(limit[0]), limit_minus = vf_set(limit[1]);
+  uint64_t plus = 0, minus = 0;
+  for (int i = 0; i < MMS_KERNEL_PAD; i += VF_LANES) {
     vf av = vf_load(a + i), bv = vf_load(b + i);
-    vf s[2] = {vf_fma(vf_set(beta), bv, av), vf_fnma(vf_set(beta), bv, av)};
-    for (int sign = 0; sign < 2; sign++) {
-      uint32_t mask = vf_greater(s[sign], vf_set(limit[sign]));
-      if (mask == 0) continue;
-      float values[VF_LANES];
-      vf_store(values, s[sign]);
-      for (; mask != 0; mask &= mask - 1) {
-        int lane = __builtin_ctz(mask);
-        out[count++] = (mms_candidate){first + (int32_t)i + lane, draw + sign, values[lane], 0.0F};
-      }
-    }
+    plus |= (uint64_t)vf_greater(vf_fma(scale, bv, av), limit_plus) << i;
+    minus |= (uint64_t)vf_greater(vf_fnma(scale, bv, av), limit_minus) << i;
+  }
+  while ((plus | minus) != 0) {
+    const int sign = plus != 0 ? 0 : 1;
+    const uint64_t mask = plus != 0 ? plus : minus;
+    const int i = __builtin_ctzll(mask);
+    plus &= plus - (plus != 0);
+    minus = sign == 0 ? minus : minus & (minus - 1);
+    out[count++] = (mms_candidate){first + i, draw + sign, vf_fma_one(sign == 0 ? beta : -beta, b[i], a[i]), 0.0F};
   }
   return count;
 }
@@ -120,14 +122,16 @@ static int64_t screen(const float *a, const float *b, float beta, int64_t width,
   if ((vf_greater(top_plus, vf_set(top[0] - margin)) | vf_greater(top_minus, vf_set(top[1] - margin))) == 0) return 0;
   top[0] = vf_largest(vf_max(top_plus, vf_set(top[0])));
   top[1] = vf_largest(vf_max(top_minus, vf_set(top[1])));
-  float limit[2] = {top[0] - margin, top[1] - margin};
-  vf limit_plus = vf_set(limit[0]), limit_minus = vf_set(limit[1]);
+  const float limit[2] = {top[0] - margin, top[1] - margin};
+  const vf limit_plus = vf_set(limit[0]), limit_minus = vf_set(limit[1]);
+  uint32_t clear = 0; /* which chunks: found without a branch */
+  for (int64_t c = 0; c < chunks; c++)
+    clear |= (uint32_t)((vf_greater(plus[c], limit_plus) | vf_greater(minus[c], limit_minus)) != 0) << c;
   int64_t count = 0;
-  for (int64_t c = 0; c < chunks; c++) {
-    if ((vf_greater(plus[c], limit_plus) | vf_greater(minus[c], limit_minus)) == 0) continue;
+  for (; clear != 0; clear &= clear - 1) {
+    const int32_t at = __builtin_ctz(clear) * MMS_KERNEL_PAD;
     if (count + 2 * MMS_KERNEL_PAD > room) return -1;
-    count = append(a + c * MMS_KERNEL_PAD, b + c * MMS_KERNEL_PAD, beta, limit, first + (int32_t)c * MMS_KERNEL_PAD,
-                   draw, out, count);
+    count = append(a + at, b + at, beta, limit, first + at, draw, out, count);
   }
   return count;
 }

@@ -20,6 +20,7 @@ static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
+static inline float vf_fma_one(float a, float b, float c) { return __builtin_fmaf(a, b, c); } /* as a lane of vf_fma */
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 static inline float vf_largest(vf a) { return _mm512_reduce_max_ps(a); }
 static inline float vf_total(vf a) { return _mm512_reduce_add_ps(a); }
@@ -79,6 +80,7 @@ static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
+static inline float vf_fma_one(float a, float b, float c) { return __builtin_fmaf(a, b, c); } /* as a lane of vf_fma */
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline float vf_largest(vf a) {
   __m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -143,6 +145,7 @@ static inline vf vf_sub(vf a, vf b) { LANES(vf, a.v[l] - b.v[l]); }
 static inline vf vf_mul(vf a, vf b) { LANES(vf, a.v[l] * b.v[l]); }
 static inline vf vf_fma(vf a, vf b, vf c) { LANES(vf, a.v[l] * b.v[l] + c.v[l]); }
 static inline vf vf_fnma(vf a, vf b, vf c) { LANES(vf, c.v[l] - a.v[l] * b.v[l]); }
+static inline float vf_fma_one(float a, float b, float c) { return a * b + c; }
 static inline vf vf_max(vf a, vf b) { LANES(vf, a.v[l] > b.v[l] ? a.v[l] : b.v[l]); }
 static inline float vf_largest(vf a) {
   float low = a.v[0] > a.v[1] ? a.v[0] : a.v[1], high = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
