@@ -156,6 +156,26 @@ static void gather(mms_finish *self, mms_finish_row *row, const tile *t) {
     self->kernels->gather_rows(t->points, d, t->index, t->first, t->count, self->w, row->origin, row->sum);
 }
 
+/* One point alone, which is most rows where the bandwidth is small: its weight is 1 in every draw and its logit is the
+ * largest. The same bits as below, which would work on a vector of points. */
+static void add_one_point(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
+                          int64_t pairs, tile t) {
+  double inverse = 1.0 / (scale->bandwidth * scale->bandwidth), nearest = -INFINITY, tops = 0.0;
+  t.width = 1;
+  load(self, row, &t);
+  if (row->base < 0) choose_base(self, row, &t, &nearest);
+  self->w[0] = 0.0;
+  for (int64_t first = 0; first < pairs; first += PAIRS) {
+    int64_t now = pairs - first < PAIRS ? pairs - first : PAIRS;
+    take_noise(self, noise + first * self->training->dim, now);
+    self->kernels->product_rows(self->y, self->stride, 1, self->noise, now, self->b);
+    tops = self->kernels->tops_of_one(self->c[0], self->b, scale->smoothing, now, tops);
+    for (int64_t j = 0; j < 2 * now; j++) self->w[0] += scale->share;
+  }
+  row->log_mass += scale->share * (inverse * tops);
+  gather(self, row, &t);
+}
+
 /* The whole list fits one tile: logits are made once. W_i is averaged over the draws before it meets x_i. */
 static void add_one_tile(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
                          int64_t pairs, const tile *t) {
@@ -272,7 +292,10 @@ void mms_finish_add(mms_finish *self, mms_finish_row *row, const mms_finish_scal
                     int64_t pairs, const int32_t *index, int64_t count) {
   if (count <= self->width) {
     tile t = make_tile(self, index, 0, count);
-    add_one_tile(self, row, scale, noise, pairs, &t);
+    if (count == 1 && !self->columns)
+      add_one_point(self, row, scale, noise, pairs, t);
+    else
+      add_one_tile(self, row, scale, noise, pairs, &t);
     return;
   }
   for (int64_t first = 0; first < pairs; first += PAIRS)

@@ -143,6 +143,9 @@ typedef struct mms_field_kernel_table {
    * of the two sums. */
   double (*softmax_pair)(const double *c, const double *b, double sigma, double scale, double share, int64_t width,
                          double *plus, double *minus, double *w, double *top_sum);
+  /* `tops` and what softmax_pair would add to it for one point alone, pair after pair: (c + sigma b_j) + (c − sigma
+   * b_j). b has room for whole vectors. */
+  double (*tops_of_one)(double c, const double *b, double sigma, int64_t pairs, double tops);
   /* sum_k += Σ_i w_i (x_ki − base_k), x by coordinate [dim][stride]. */
   void (*gather_columns)(const double *x, int64_t dim, int64_t stride, int64_t width, const double *w,
                          const double *base, double *sum);

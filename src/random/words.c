@@ -45,17 +45,21 @@ static void rounds_portable(const fixed *f, const lanes *from, int groups, mms_r
 __attribute__((target("avx512f"))) static void rounds_avx512(const fixed *f, const lanes *from, int groups,
                                                              mms_random_words *words) {
   const __m512i m0 = _mm512_set1_epi64(M0), m1 = _mm512_set1_epi64(M1);
+  const __m512i step = _mm512_set1_epi64(f->step), last = _mm512_set1_epi64(f->last);
+  __m512i key[ROUNDS][2]; /* made once: a broadcast for every word would cost as much as the shuffles */
+  for (uint32_t round = 0; round < ROUNDS; round++) {
+    key[round][0] = _mm512_set1_epi64(f->seed[0] + round * W0);
+    key[round][1] = _mm512_set1_epi64(f->seed[1] + round * W1);
+  }
   for (int g = 0; g < groups; g += 8) {
     __m512i x0 = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(from->group + g)));
-    __m512i x1 = _mm512_set1_epi64(f->step);
+    __m512i x1 = step;
     __m512i x2 = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(from->item_low + g)));
-    __m512i x3 = _mm512_or_si512(_mm512_set1_epi64(f->last),
-                                 _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(from->item_high + g))));
+    __m512i x3 = _mm512_or_si512(last, _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(from->item_high + g))));
     for (uint32_t round = 0; round < ROUNDS; round++) {
       __m512i p0 = _mm512_mul_epu32(x0, m0), p1 = _mm512_mul_epu32(x2, m1);
-      __m512i k0 = _mm512_set1_epi64(f->seed[0] + round * W0), k1 = _mm512_set1_epi64(f->seed[1] + round * W1);
-      x0 = _mm512_ternarylogic_epi64(_mm512_shuffle_epi32(p1, 0xf5), x1, k0, 0x96); /* a ^ b ^ c */
-      x2 = _mm512_ternarylogic_epi64(_mm512_shuffle_epi32(p0, 0xf5), x3, k1, 0x96);
+      x0 = _mm512_ternarylogic_epi64(_mm512_shuffle_epi32(p1, 0xf5), x1, key[round][0], 0x96); /* a ^ b ^ c */
+      x2 = _mm512_ternarylogic_epi64(_mm512_shuffle_epi32(p0, 0xf5), x3, key[round][1], 0x96);
       x1 = p1;
       x3 = p0;
     }

@@ -191,6 +191,18 @@ static double softmax_pair(const double *c, const double *b, double sigma, doubl
   return sum[0] * sum[1];
 }
 
+/* A point alone has the top logits and nothing else. */
+static double tops_of_one(double c, const double *b, double sigma, int64_t pairs, double tops) {
+  vd s = vd_set(sigma), cv = vd_set(c);
+  for (int64_t first = 0; first < pairs; first += VD_LANES) {
+    double both[VD_LANES];
+    vd bv = vd_load(b + first);
+    vd_store(both, vd_add(vd_fma(s, bv, cv), vd_fnma(s, bv, cv)));
+    for (int64_t j = 0; j < VD_LANES && first + j < pairs; j++) tops += both[j];
+  }
+  return tops;
+}
+
 static void gather_columns(const double *x, int64_t dim, int64_t stride, int64_t width, const double *w,
                            const double *base, double *sum) {
   for (int64_t k = 0; k < dim; k++) {

@@ -30,6 +30,7 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .exponentials = exponentials,
     .weights = weights,
     .softmax_pair = softmax_pair,
+    .tops_of_one = tops_of_one,
     .gather_columns = gather_columns,
     .gather_rows = gather_rows,
     .tree_nearest_box = tree_nearest_box,

@@ -230,6 +230,45 @@ static void the_screen_screens(void **state) {
   }
 }
 
+/* Two calls of the finish on row z, so that the second has a base that need not be the list's own point. */
+static double finish_twice(const mms_training *training, const mms_field_kernel_table *kernels, const double *z,
+                           const float *noise, int64_t pairs, const int32_t *lists, int64_t count, double *sum) {
+  mms_error error = mms_error_none();
+  mms_finish *finish = NULL;
+  const mms_finish_scale scale = {.bandwidth = 0.05, .smoothing = 0.01, .share = 0.5 / (double)(2 * pairs)};
+  expect_ok(mms_finish_create(&finish, training, kernels, &error), &error);
+  mms_finish_row row = mms_finish_begin(z, sum, training->dim);
+  for (int call = 0; call < 2; call++)
+    mms_finish_add(finish, &row, &scale, noise + call * pairs * training->dim, pairs, lists + call * 2, count);
+  mms_finish_free(&finish);
+  return row.log_mass;
+}
+
+/* Truth (c): a list of one point has a way of its own, and the bits of a list with a second point that weighs
+ * nothing; one that weighs something shows. */
+static void one_point_alone_has_the_same_bits(void **state) {
+  (void)state;
+  enum { D = 37, PAIRS = 21, NEAR = 3 };
+  mms_training training = cloud_make(CLOUD_NORMAL, 40, D);
+  double *points = (double *)(uintptr_t)training.points, z[D], alone[D], with[D];
+  float noise[2 * PAIRS * D];
+  mms_random_normals_float((mms_random_key){.seed = 8, .stream = MMS_STREAM_TEST}, 0, 2 * PAIRS * D, noise);
+  for (int k = 0; k < D; k++) z[k] = points[5 * D + k] + 0.01 * points[D + k];
+  for (int k = 0; k < D; k++) points[NEAR * D + k] = points[5 * D + k] + (k == 0 ? 0.02 : 0.0);
+  for (int k = 0; k < 2 * D; k++) points[30 * D + k] += 100.0; /* points 30 and 31 */
+  const int32_t lists[4] = {5, 30, 9, 31}, heavy[4] = {NEAR, 5, 9, 31}; /* the second call's point is another */
+  for (size_t i = 0; i < sizeof KERNELS / sizeof KERNELS[0]; i++) {
+    const mms_field_kernel_table *kernels = mms_field_kernels_named(KERNELS[i][0]);
+    if (kernels == NULL) continue;
+    const double mass = finish_twice(&training, kernels, z, noise, PAIRS, lists, 1, alone);
+    const double other = finish_twice(&training, kernels, z, noise, PAIRS, lists, 2, with);
+    assert_memory_equal(&mass, &other, sizeof mass);
+    assert_memory_equal(alone, with, sizeof alone);
+    assert_true(finish_twice(&training, kernels, z, noise, PAIRS, heavy, 2, with) != mass);
+  }
+  cloud_free(&training);
+}
+
 int main(int argc, char **argv) {
   if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
@@ -239,6 +278,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(every_batch),
       cmocka_unit_test(the_screen_screens),
       cmocka_unit_test(single_precision_alone_is_not_enough),
+      cmocka_unit_test(one_point_alone_has_the_same_bits),
   };
   return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

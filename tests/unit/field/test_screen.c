@@ -86,6 +86,50 @@ static void rounding_is_to_the_nearest_even(void **state) {
   }
 }
 
+/* Every point and sign above the limit is listed once, with its score, and nothing below it; many in one chunk, none in
+ * others, the last lane of a vector; too little room is said. */
+static void the_screen_lists_what_clears_the_limit(void **state) {
+  (void)state;
+  enum { WIDTH = 320, FIRST = 512, DRAW = 6 };
+  static float a[WIDTH], b[WIDTH];
+  static mms_candidate out[2 * WIDTH];
+  const float beta = 0.7F, margins[] = {1e-3F, 0.5F, 2.0F, 50.0F};
+  mms_random_normals_float((mms_random_key){.seed = 9, .stream = MMS_STREAM_TEST}, 0, WIDTH, a);
+  mms_random_normals_float((mms_random_key){.seed = 10, .stream = MMS_STREAM_TEST}, 0, WIDTH, b);
+  for (int i = 64; i < 80; i++) a[i] += 4.0F, b[i] = i % 2 == 0 ? b[i] : 0.0F; /* with b = 0 both signs */
+  a[WIDTH - 1] += 4.0F;
+  for (int set = 0; set < SETS; set++)
+    for (size_t m = 0; m < sizeof margins / sizeof margins[0]; m++) {
+      const mms_field_kernel_table *kernels = mms_field_kernels_named(KERNELS[set]);
+      if (kernels == NULL) continue;
+      float top[2] = {-1e30F, -1e30F}, seen[2] = {-1e30F, -1e30F};
+      const int64_t count = kernels->screen(a, b, beta, WIDTH, margins[m], top, FIRST, DRAW, out, 2L * WIDTH);
+      int64_t wanted = 0, unsure = 0;
+      for (int i = 0; i < 2 * WIDTH; i++)
+        seen[i % 2] = fmaxf(seen[i % 2], a[i / 2] + (i % 2 == 0 ? beta : -beta) * b[i / 2]);
+      for (int sign = 0; sign < 2; sign++) assert_true(fabsf(top[sign] - seen[sign]) < 1e-5F);
+      for (int i = 0; i < 2 * WIDTH; i++) {
+        const double score = (double)a[i / 2] + (i % 2 == 0 ? 1 : -1) * (double)beta * (double)b[i / 2];
+        const double above = score - ((double)top[i % 2] - (double)margins[m]);
+        int64_t listed = 0;
+        for (int64_t c = 0; c < count; c++) {
+          if (out[c].point != FIRST + i / 2 || out[c].draw != DRAW + i % 2) continue;
+          assert_true(fabs((double)out[c].score - score) < 1e-5);
+          listed++;
+        }
+        if (fabs(above) < 1e-5) unsure++;
+        if (fabs(above) >= 1e-5) assert_int_equal(listed, above > 0.0 ? 1 : 0);
+        wanted += above >= 1e-5;
+      }
+      assert_true(count >= wanted && count <= wanted + unsure && wanted >= 1);
+      float high[2] = {top[0] + 2.0F * margins[m], top[1] + 2.0F * margins[m]};
+      assert_int_equal(kernels->screen(a, b, beta, WIDTH, margins[m], high, FIRST, DRAW, out, 2L * WIDTH), 0);
+      float low[2] = {-1e30F, -1e30F};
+      if (margins[m] > 10.0F)
+        assert_int_equal(kernels->screen(a, b, beta, WIDTH, margins[m], low, FIRST, DRAW, out, 128), -1);
+    }
+}
+
 /* --- the bound ---------------------------------------------------------------------------- */
 
 /* The largest error of a score over its bound, over all queries and points. Without its part for bfloat16 where
@@ -291,6 +335,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_set_of_kernels_has_the_same_bits),
       cmocka_unit_test(rounding_is_to_the_nearest_even),
+      cmocka_unit_test(the_screen_lists_what_clears_the_limit),
       cmocka_unit_test(errors_stay_within_the_bound),
       cmocka_unit_test(the_bound_is_reached),
       cmocka_unit_test(the_choice_is_by_what_is_let_through),
