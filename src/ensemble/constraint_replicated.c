@@ -26,8 +26,6 @@ static void carve_all(mms_constraint *constraint) {
   whole->packed = carve(whole, mms_panels_step_length(d));
   whole->panel = carve(whole, mms_panels_room(d));
   whole->d = carve(whole, square);
-  whole->s = carve(whole, square);
-  whole->c = carve(whole, square);
   whole->a = carve(whole, square);
   whole->root = carve(whole, square);
   whole->inverse = carve(whole, square);
@@ -69,8 +67,8 @@ static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool ste
   mms_panels_unpack(d, packed + at, whole->d);
   if (!step) return;
   memcpy(constraint->sum_w, packed + d, (size_t)d * sizeof *packed);
-  mms_panels_unpack(d, packed + at + triangle, whole->s);
-  memcpy(whole->c, packed + at + 2 * triangle, (size_t)(d * d) * sizeof *packed);
+  whole->s = packed + at + triangle;
+  whole->c = packed + at + 2 * triangle;
 }
 
 /* The largest |a_ij|, j > i, of a matrix [n][n]. */
@@ -101,7 +99,8 @@ static double defect(const mms_constraint *constraint) {
 
 static double drift_trace(const mms_constraint *constraint) {
   double trace = 0.0;
-  for (int64_t k = 0; k < constraint->dim; k++) trace += constraint->whole.s[k * constraint->dim + k];
+  for (int64_t k = 0; k < constraint->dim; k++)
+    trace += constraint->whole.s[mms_panels_triangle_row(constraint->dim, k)];
   return trace;
 }
 
@@ -116,48 +115,94 @@ static double column_norm(int64_t n, const double *restrict a, double *restrict 
   return largest;
 }
 
+/* Σ |a_k|, in eight parts so that additions need not wait for each other. */
+static inline double size_of(int64_t count, const double *a) {
+  enum { LANES = 8 };
+  double part[LANES] = {0.0}, sum = 0.0;
+  int64_t k = 0;
+  for (; k + LANES <= count; k += LANES)
+    for (int l = 0; l < LANES; l++) part[l] += fabs(a[k + l]);
+  for (; k < count; k++) sum += fabs(a[k]);
+  for (int l = 0; l < LANES; l++) sum += part[l];
+  return sum;
+}
+
+/* The same of a symmetric matrix, packed by rows of its upper triangle. */
+CLONED
+static double packed_norm(int64_t n, const double *restrict packed, double *restrict work) {
+  double largest = 0.0;
+  memset(work, 0, (size_t)n * sizeof *work);
+  for (int64_t i = 0; i < n; packed += n - i, i++) {
+    work[i] += size_of(n - i, packed); /* what row i holds stands in column i too */
+    for (int64_t j = 1; j < n - i; j++) work[i + j] += fabs(packed[j]);
+  }
+  for (int64_t j = 0; j < n; j++) largest = fmax(largest, work[j]);
+  return largest;
+}
+
 /* Y' = YA + W with ‖Y‖² = P: AᵀDA, AᵀC and S are at most a²P, a√s P and sP for a = ‖A‖ and
  * s = ‖S‖/P, so the terms of Gram/P add up to (a + √s)² at most, much more than Gram/P itself
  * where a large step runs along Y and the projection takes it back. */
 static double growth(const mms_constraint *constraint) {
   double a = column_norm(constraint->dim, constraint->whole.a, constraint->whole.eigenvalues);
-  double s = column_norm(constraint->dim, constraint->whole.s, constraint->whole.eigenvalues);
+  double s = packed_norm(constraint->dim, constraint->whole.s, constraint->whole.eigenvalues);
   double sum = a + sqrt(s / (double)constraint->blocks.total);
   return sum * sum;
 }
 
-/* Square matrices meet their transposes in tiles, so that columns are read while they are in cache. */
+/* Square matrices meet their transposes in tiles. */
 enum { TILE = 32 };
 
-static int64_t tile_end(int64_t first, int64_t n) { return first + TILE < n ? first + TILE : n; }
+typedef struct tile {
+  double turned[TILE][TILE]; /* [i − i0][j − j0]: the matrix at row j, column i */
+  int64_t rows, cols;        /* TILE, but at the ends */
+} tile;
 
-/* A = I − sym(C)/P of n × n. */
-static void projection(int64_t n, double particles, const double *c, double *a) {
-  for (int64_t i0 = 0; i0 < n; i0 += TILE)
-    for (int64_t j0 = 0; j0 < n; j0 += TILE)
-      for (int64_t i = i0; i < tile_end(i0, n); i++)
-        for (int64_t j = j0; j < tile_end(j0, n); j++)
-          a[i * n + j] = (i == j ? 1.0 : 0.0) - 0.5 * (c[i * n + j] + c[j * n + i]) / particles;
+static inline void turn_tile(int64_t n, const double *matrix, int64_t i0, int64_t j0, tile *t) {
+  t->rows = n - i0 < TILE ? n - i0 : TILE;
+  t->cols = n - j0 < TILE ? n - j0 : TILE;
+  for (int64_t j = 0; j < t->cols; j++)
+    for (int64_t i = 0; i < t->rows; i++) t->turned[i][j] = matrix[(j0 + j) * n + i0 + i];
 }
 
-/* The upper triangle of root = (sym(B) + S)/P − m mᵀ. */
-static void second_moment(int64_t n, double particles, const double *b, const double *s, const double *m,
-                          double *root) {
+/* A = I − sym(C)/P of n × n. */
+CLONED
+static void projection(int64_t n, double particles, const double *restrict c, double *restrict a) {
+  tile t;
   for (int64_t i0 = 0; i0 < n; i0 += TILE)
-    for (int64_t j0 = i0; j0 < n; j0 += TILE)
-      for (int64_t i = i0; i < tile_end(i0, n); i++)
-        for (int64_t j = i > j0 ? i : j0; j < tile_end(j0, n); j++) {
-          double symmetric = 0.5 * (b[i * n + j] + b[j * n + i]) + s[i * n + j];
-          root[i * n + j] = symmetric / particles - m[i] * m[j];
-        }
+    for (int64_t j0 = 0; j0 < n; j0 += TILE) {
+      turn_tile(n, c, i0, j0, &t);
+      for (int64_t i = 0; i < t.rows; i++) {
+        const double *from = c + (i0 + i) * n + j0;
+        double *to = a + (i0 + i) * n + j0;
+        for (int64_t j = 0; j < t.cols; j++) to[j] = -(0.5 * (from[j] + t.turned[i][j]) / particles);
+      }
+    }
+  for (int64_t i = 0; i < n; i++) a[i * n + i] += 1.0;
+}
+
+/* The upper triangle of root = (sym(B) + S)/P − m mᵀ, S packed; below the diagonal other numbers. */
+CLONED
+static void second_moment(int64_t n, double particles, const double *restrict b, const double *restrict s,
+                          const double *restrict m, double *restrict root) {
+  tile t;
+  for (int64_t i0 = 0; i0 < n; i0 += TILE)
+    for (int64_t j0 = i0; j0 < n; j0 += TILE) {
+      turn_tile(n, b, i0, j0, &t);
+      for (int64_t i = i0; i < i0 + t.rows; i++) {
+        const double *from = b + i * n, *packed = s + mms_panels_triangle_row(n, i) - i;
+        for (int64_t j = i > j0 ? i : j0; j < j0 + t.cols; j++)
+          root[i * n + j] = (0.5 * (from[j] + t.turned[i - i0][j - j0]) + packed[j]) / particles - m[i] * m[j];
+      }
+    }
 }
 
 /* A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,  P root = AᵀDA + AᵀC + CᵀA + S − P m mᵀ. */
 static double assemble(mms_constraint *constraint) {
   int64_t n = constraint->dim;
   double particles = (double)constraint->blocks.total;
-  double *a = constraint->whole.a, *c = constraint->whole.c, *root = constraint->whole.root,
-         *product = constraint->whole.turn;
+  const double *c = constraint->whole.c;
+  double *a = constraint->whole.a, *root = constraint->whole.root, *product = constraint->whole.turn;
   projection(n, particles, c, a);
   memcpy(constraint->center, constraint->sum_w, (size_t)n * sizeof *constraint->center);
   for (int64_t i = 0; i < n; i++) /* not by BLAS, whose product packs all of A for one row */

@@ -46,7 +46,8 @@ typedef struct mms_constraint_whole {
   mms_dense_eigen_work eigen; /* polar only */
   double *packed;             /* [length of step_sum] all totals */
   double *panel;              /* see panels.h: some rows of a block's moments */
-  double *d, *s, *c;          /* [d][d] YᵀY, WᵀW, YᵀW */
+  double *d;                  /* [d][d] YᵀY */
+  const double *s, *c;        /* in `packed`: WᵀW, the rows of its upper triangle; YᵀW [d][d] */
   double *a;                  /* [d][d] A = I − sym(C)/P */
   double *root;               /* [d][d] Gram/P, then R (QR) or its eigenvectors (polar) */
   double *inverse;            /* [d][d] R⁻¹, or (Gram/P)^{-1/2} */

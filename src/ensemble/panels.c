@@ -18,8 +18,7 @@ int64_t mms_panels_triangle(int64_t d) { return d * (d + 1) / 2; }
 int64_t mms_panels_plain_length(int64_t d) { return d + mms_panels_triangle(d); }
 int64_t mms_panels_step_length(int64_t d) { return 2 * mms_panels_plain_length(d) + d * d; }
 
-/* Where row i of an upper triangle lies in its packed form. */
-static int64_t triangle_row(int64_t d, int64_t i) { return i * d - i * (i - 1) / 2; }
+int64_t mms_panels_triangle_row(int64_t d, int64_t i) { return i * d - i * (i - 1) / 2; }
 
 void mms_panels_unpack(int64_t d, const double *packed, double *square) {
   for (int64_t i = 0; i < d; i++) {
@@ -35,7 +34,7 @@ static void add_gram(const mms_panels *panels, mms_exact_sum *sum, int64_t at, i
   int64_t d = panels->dim, width = d - first;
   mms_dense_gram_panel(rows, d, first, count, a, panels->panel);
   for (int64_t i = 0; i < count; i++)
-    mms_exact_sum_add(sum, at + triangle_row(d, first + i), width - i, panels->panel + i * width + i);
+    mms_exact_sum_add(sum, at + mms_panels_triangle_row(d, first + i), width - i, panels->panel + i * width + i);
 }
 
 /* 1ᵀA for A [rows][d]. */

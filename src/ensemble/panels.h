@@ -33,6 +33,9 @@ bool mms_panels_add_potential(mms_exact_sum *sum, int64_t at, double potential);
 /* Add `count` riders at `at`; returns how many were refused as not finite or too large, and left out. */
 int64_t mms_panels_add_riders(mms_exact_sum *sum, int64_t at, int64_t count, const double *values);
 
+/* Where row i of an upper triangle begins, at its diagonal, in the packed form. */
+int64_t mms_panels_triangle_row(int64_t d, int64_t i);
+
 /* square [d][d] from its packed upper triangle. */
 void mms_panels_unpack(int64_t d, const double *packed, double *square);
 

@@ -80,8 +80,11 @@ void mms_dense_triangle_right(bool upper, bool transpose, int64_t m, int64_t n, 
 }
 
 void mms_dense_mirror_upper(int64_t n, double *a) {
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < i; j++) a[i * n + j] = a[j * n + i];
+  enum { TILE = 32 }; /* so that a column's cache lines are read once */
+  for (int64_t i0 = 0; i0 < n; i0 += TILE)
+    for (int64_t j0 = 0; j0 <= i0; j0 += TILE)
+      for (int64_t i = i0; i < n && i < i0 + TILE; i++)
+        for (int64_t j = j0; j < i && j < j0 + TILE; j++) a[i * n + j] = a[j * n + i];
 }
 
 mms_status mms_dense_cholesky_upper(int64_t n, double *a, mms_error *error) {
