@@ -16,6 +16,11 @@ static const double SINGULAR_SHARE = 1e-13;
  * more than rounding. Covariances of PCA's coordinates leave 1 to 3 eps (d = 100 and 700, n = 1,000 and 27,000). */
 static const double ALIGNED_SHARE = 8.0 * DBL_EPSILON;
 
+/* Variances this near to each other, as whitening leaves them, keep the order of their axes, which must not hang on
+ * last bits: another processor would give Y's coordinates other names, and a resumed run would not know its particles.
+ */
+static const double ALIKE = 1e-10;
+
 /* Rows of the maps where nobody has set it to the block of an ensemble. */
 enum { FIRST_TILE = 16 };
 
@@ -190,13 +195,14 @@ static bool is_aligned(const mms_target *target) {
   return beside <= ALIGNED_SHARE * largest;
 }
 
-/* Eigenvalues, descending, where Σ* is aligned, and whose axes they are; of equal variances the first axis first. */
+/* Eigenvalues, descending, where Σ* is aligned, and whose axes they are; of variances that are alike the first axis
+ * first. */
 static void sort_axes(mms_target *target) {
   double *values = target->eigenvalues.data;
   for (int64_t i = 0; i < target->dim; i++) {
     double value = target->variances.data[i];
     int64_t at = i;
-    for (; at > 0 && values[at - 1] < value; at--) {
+    for (; at > 0 && values[at - 1] * (1.0 + ALIKE) < value; at--) {
       values[at] = values[at - 1];
       target->axes[at] = target->axes[at - 1];
     }
