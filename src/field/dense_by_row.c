@@ -104,7 +104,8 @@ static int64_t sift(const mms_dense *self, const mms_dense_group *g, int64_t r, 
   int64_t kept = 0;
   for (int64_t i = 0; i < count; i++) {
     double low = (double)tops[4 * (list[i].draw / 2) + 2 + list[i].draw % 2];
-    if ((double)list[i].score + (double)list[i].error > low - g->depth) list[kept++] = list[i];
+    list[kept] = list[i]; /* whether it stays or not: which do can't be foretold */
+    kept += (double)list[i].score + (double)list[i].error > low - g->depth;
   }
   return kept;
 }
@@ -118,7 +119,8 @@ static void bound_errors(const mms_dense_margin *m, const mms_screen_tile *tile,
         (mms_screen_point_bound(tile, list[i].point - tile->first, m->off, m->size) + m->single) * (1.0F + 0x1p-20F);
     float low = mms_float_below(list[i].score - error);
     list[i].error = error;
-    if (low > lows[list[i].draw % 2]) lows[list[i].draw % 2] = low;
+    float *least = &lows[list[i].draw % 2];
+    *least = low > *least ? low : *least;
   }
 }
 

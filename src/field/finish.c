@@ -160,6 +160,7 @@ static void gather(mms_finish *self, mms_finish_row *row, const tile *t) {
  * largest. The same bits as below, which would work on a vector of points. */
 static void add_one_point(mms_finish *self, mms_finish_row *row, const mms_finish_scale *scale, const float *noise,
                           int64_t pairs, tile t) {
+  const int64_t d = self->training->dim;
   double inverse = 1.0 / (scale->bandwidth * scale->bandwidth), nearest = -INFINITY, tops = 0.0;
   t.width = 1;
   load(self, row, &t);
@@ -167,8 +168,7 @@ static void add_one_point(mms_finish *self, mms_finish_row *row, const mms_finis
   self->w[0] = 0.0;
   for (int64_t first = 0; first < pairs; first += PAIRS) {
     int64_t now = pairs - first < PAIRS ? pairs - first : PAIRS;
-    take_noise(self, noise + first * self->training->dim, now);
-    self->kernels->product_rows(self->y, self->stride, 1, self->noise, now, self->b);
+    self->kernels->product_of_one_point(self->y, d, noise + first * d, now, self->b);
     tops = self->kernels->tops_of_one(self->c[0], self->b, scale->smoothing, now, tops);
     for (int64_t j = 0; j < 2 * now; j++) self->w[0] += scale->share;
   }

@@ -132,6 +132,8 @@ typedef struct mms_field_kernel_table {
   /* b [pairs][width] = ε_j·y_i, both by rows: y [width][stride], noise [pairs][stride]; each the same double whatever
    * pairs and width are. */
   void (*product_rows)(const double *y, int64_t stride, int64_t width, const double *noise, int64_t pairs, double *b);
+  /* The same doubles for one point y (zero beyond dim, to a whole vector) and draws as floats: b [pairs]. */
+  void (*product_of_one_point)(const double *y, int64_t dim, const float *noise, int64_t pairs, double *b);
   /* The largest of c ± sigma b: top[2]. */
   void (*largest)(const double *c, const double *b, double sigma, int64_t width, double *top);
   /* plus, minus = exp((c ± sigma b − top±)·scale), zero below the cut; their sums: sum[2]. */

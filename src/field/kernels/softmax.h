@@ -138,6 +138,28 @@ static void product_rows(const double *y, int64_t stride, int64_t width, const d
   for (; j < pairs; j++) product_of_one(y, stride, width, noise + j * stride, b + j * width);
 }
 
+/* One point, draws as they were made: four at a time, in the order of product_rows (whose zeros beyond dim add
+ * nothing). */
+static void product_of_one_point(const double *y, int64_t dim, const float *noise, int64_t pairs, double *b) {
+  const int64_t whole = dim / VD_LANES * VD_LANES;
+  for (int64_t first = 0; first < pairs; first += 4) {
+    const float *e[4];
+    float rest[4][VD_LANES] = {{0}};
+    vd s[4];
+    for (int64_t j = 0; j < 4; j++) {
+      e[j] = noise + (first + j < pairs ? first + j : first) * dim;
+      for (int64_t k = whole; k < dim; k++) rest[j][k - whole] = e[j][k];
+      s[j] = vd_set(0.0);
+    }
+    for (int64_t k = 0; k < whole; k += VD_LANES) {
+      vd v = vd_load(y + k);
+      for (int64_t j = 0; j < 4; j++) s[j] = vd_fma(v, vd_from_float(e[j] + k), s[j]);
+    }
+    for (int64_t j = 0; j < 4 && whole < dim; j++) s[j] = vd_fma(vd_load(y + whole), vd_from_float(rest[j]), s[j]);
+    for (int64_t j = 0; j < 4 && first + j < pairs; j++) b[first + j] = vd_sum(s[j]);
+  }
+}
+
 static void largest(const double *c, const double *b, double sigma, int64_t width, double *top) {
   vd s = vd_set(sigma), high = vd_set(-1.7e308), low = high;
   for (int64_t i = 0; i < width; i += VD_LANES) {

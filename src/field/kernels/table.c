@@ -31,6 +31,7 @@ const mms_field_kernel_table MMS_KERNEL_TABLE = {
     .weights = weights,
     .softmax_pair = softmax_pair,
     .tops_of_one = tops_of_one,
+    .product_of_one_point = product_of_one_point,
     .gather_columns = gather_columns,
     .gather_rows = gather_rows,
     .tree_nearest_box = tree_nearest_box,
