@@ -98,15 +98,16 @@ void mms_dense_begin_group(mms_dense *self, mms_dense_group *g) {
   }
 }
 
-/* Drop candidates that others leave behind for certain: the largest score is at least `tops[2 + sign]`. */
+/* Whether others leave a candidate behind for certain: the largest score of a draw is at least `tops[2 + sign]`. */
+static bool stays(const mms_candidate *candidate, const float *tops, double depth) {
+  double low = (double)tops[4 * (candidate->draw / 2) + 2 + candidate->draw % 2];
+  return (double)candidate->score + (double)candidate->error > low - depth;
+}
+
 static int64_t sift(const mms_dense *self, const mms_dense_group *g, int64_t r, mms_candidate *list, int64_t count) {
-  const float *tops = self->tops + 4 * r * g->pairs;
   int64_t kept = 0;
-  for (int64_t i = 0; i < count; i++) {
-    double low = (double)tops[4 * (list[i].draw / 2) + 2 + list[i].draw % 2];
-    list[kept] = list[i]; /* whether it stays or not: which do can't be foretold */
-    kept += (double)list[i].score + (double)list[i].error > low - g->depth;
-  }
+  for (int64_t i = 0; i < count; i++)
+    if (stays(&list[i], self->tops + 4 * r * g->pairs, g->depth)) list[kept++] = list[i];
   return kept;
 }
 
@@ -171,9 +172,12 @@ void mms_dense_screen_tile(mms_dense *self, mms_dense_group *g, const mms_screen
 
 /* The candidates of a row as an ascending list of points. */
 int64_t mms_dense_list_points(mms_dense *self, const mms_dense_group *g, int64_t r) {
-  mms_candidate *candidates = self->candidates + r * g->room;
-  int64_t kept = sift(self, g, r, candidates, self->counts[r]), count = 0, words = self->training->count / 64 + 1;
-  for (int64_t i = 0; i < kept; i++) self->marks[candidates[i].point / 64] |= UINT64_C(1) << (candidates[i].point % 64);
+  const mms_candidate *candidates = self->candidates + r * g->room;
+  int64_t count = 0, words = self->training->count / 64 + 1;
+  for (int64_t i = 0; i < self->counts[r]; i++) { /* without a branch: which stay can't be foretold */
+    const uint64_t mark = stays(&candidates[i], self->tops + 4 * r * g->pairs, g->depth) ? 1 : 0;
+    self->marks[candidates[i].point / 64] |= mark << (candidates[i].point % 64);
+  }
   for (int64_t w = 0; w < words; w++) {
     for (uint64_t bits = self->marks[w]; bits != 0; bits &= bits - 1)
       self->list[count++] = (int32_t)(64 * w + __builtin_ctzll(bits));

@@ -33,8 +33,10 @@ typedef struct bfloat_sums {
 
 static inline bfloat_sums bfloat_none(void) { return (bfloat_sums){_mm512_setzero_ps(), _mm512_setzero_ps()}; }
 
-static inline bfloat_sums bfloat_round(const float *q, uint16_t *out, bfloat_sums s) {
-  __m512 from = _mm512_loadu_ps(q);
+/* Of the first `count` of them; the others are taken for 0. */
+static inline bfloat_sums bfloat_round(const float *q, int64_t count, uint16_t *out, bfloat_sums s) {
+  const __mmask16 held = count >= BFLOAT_LANES ? 0xffff : count <= 0 ? 0 : (__mmask16)((1U << count) - 1U);
+  __m512 from = _mm512_maskz_loadu_ps(held, q);
   __m512i bits = _mm512_castps_si512(from), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   bits = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
   bits = _mm512_maskz_and_epi32(_mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x7f800000)), bits,
@@ -57,16 +59,17 @@ typedef struct bfloat_sums {
 
 static inline bfloat_sums bfloat_none(void) { return (bfloat_sums){{0}, {0}}; }
 
-static inline bfloat_sums bfloat_round(const float *q, uint16_t *out, bfloat_sums s) {
+static inline bfloat_sums bfloat_round(const float *q, int64_t count, uint16_t *out, bfloat_sums s) {
   for (int l = 0; l < BFLOAT_LANES; l++) {
+    const float from = l < count ? q[l] : 0.0F;
     uint32_t bits;
     float rounded;
-    memcpy(&bits, q + l, sizeof bits);
+    memcpy(&bits, &from, sizeof bits);
     bits = (bits + 0x7fffU + (bits >> 16 & 1U)) & 0xffff0000U;
     bits = (bits & 0x7f800000U) == 0 ? 0 : bits;
     memcpy(&rounded, &bits, sizeof rounded);
     out[l] = (uint16_t)(bits >> 16);
-    s.away[l] += (q[l] - rounded) * (q[l] - rounded);
+    s.away[l] += (from - rounded) * (from - rounded);
     s.size[l] += rounded * rounded;
   }
   return s;
@@ -88,16 +91,12 @@ static inline double bfloat_norm(float *lanes, int64_t dim) {
 }
 
 static void bfloat_row(const float *q, int64_t dim, uint16_t *out, double *norms) {
-  float away[BFLOAT_LANES], size[BFLOAT_LANES], rest[MMS_BFLOAT_BLOCK] = {0};
+  float away[BFLOAT_LANES], size[BFLOAT_LANES];
   bfloat_sums sums = bfloat_none();
   for (int64_t k = 0; k < dim; k += MMS_BFLOAT_BLOCK, out += BFLOAT_TILE) {
-    const float *from = q + k;
-    if (dim - k < MMS_BFLOAT_BLOCK) {
-      memcpy(rest, from, (size_t)(dim - k) * sizeof *rest);
-      from = rest;
-    }
-    sums = bfloat_round(from, out, sums);
-    sums = bfloat_round(from + BFLOAT_LANES, out + BFLOAT_LANES, sums);
+    sums = bfloat_round(q + k, dim - k, out, sums);
+    const int64_t rest = dim - k - BFLOAT_LANES;
+    sums = bfloat_round(q + k + (rest > 0 ? BFLOAT_LANES : 0), rest, out + BFLOAT_LANES, sums);
   }
   bfloat_lanes(&sums, away, size);
   norms[0] = bfloat_norm(away, dim);
