@@ -61,9 +61,21 @@ double mms_element_value(mms_element element, const unsigned char *bytes) {
   return float_value(element.size, bits);
 }
 
+/* Are these doubles as this machine has them? */
+static bool is_native(mms_element element) {
+  const uint16_t one = 1;
+  unsigned char first;
+  memcpy(&first, &one, 1);
+  return element.kind == MMS_ELEMENT_FLOAT && element.size == (int)sizeof(double) && element.big_endian == (first == 0);
+}
+
 void mms_element_values(mms_element element, int64_t count, const unsigned char *bytes, double *out) {
   if (element.kind == MMS_ELEMENT_UNSIGNED && element.size == 1) { /* images: the common large case */
     for (int64_t i = 0; i < count; i++) out[i] = bytes[i];
+    return;
+  }
+  if (is_native(element)) {
+    memcpy(out, bytes, (size_t)count * sizeof *out);
     return;
   }
   for (int64_t i = 0; i < count; i++) out[i] = mms_element_value(element, bytes + i * element.size);

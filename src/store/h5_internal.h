@@ -46,6 +46,9 @@ mms_status mms_h5_dataset_open(mms_h5_dataset *dataset, const mms_h5 *file, cons
 /* A damaged file may claim any shape, and chunks of any size: refuse one that the bytes on disk cannot fill, before
  * memory is asked for. */
 mms_status mms_h5_check_claim(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, mms_error *error);
+/* Rows first … first + count − 1 as doubles, of a dataset whose claim was checked. Local. */
+mms_status mms_h5_dataset_read(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, int64_t first,
+                               int64_t count, double *values, mms_error *error);
 void mms_h5_dataset_close(mms_h5_dataset *dataset);
 
 /* Select rows first … first + count − 1 of `space` (a dataset's dataspace). False where HDF5 refuses. */

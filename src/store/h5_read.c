@@ -163,20 +163,21 @@ mms_status mms_h5_check_claim(const mms_h5 *file, const char *name, const mms_h5
   return status;
 }
 
-static mms_status read_part(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, int64_t first_row,
-                            int64_t n_local, double *values, mms_error *error) {
+mms_status mms_h5_dataset_read(const mms_h5 *file, const char *name, const mms_h5_dataset *dataset, int64_t first_row,
+                               int64_t n_local, double *values, mms_error *error) {
   if (n_local < 0 || (n_local > 0 && (first_row < 0 || first_row > dataset->rows - n_local)))
     return mms_fail(error, MMS_ERR_INTERNAL, "%s: %s: rows %lld + %lld were asked for, there are %lld", file->path,
                     name, (long long)first_row, (long long)n_local, (long long)dataset->rows);
   if (n_local == 0 || dataset->cols == 0) return MMS_OK;
   int64_t at_once = PIECE_BYTES / (int64_t)sizeof(double) / dataset->cols;
   if (at_once < 1) at_once = 1;
-  mms_status status = mms_h5_check_claim(file, name, dataset, error);
+  mms_status status = MMS_OK;
   for (int64_t done = 0; done < n_local && status == MMS_OK; done += at_once) {
     int64_t now = n_local - done < at_once ? n_local - done : at_once;
-    hsize_t items = (hsize_t)(now * dataset->cols);
+    hsize_t size[8] = {(hsize_t)now}; /* of the same shape as in the file, which HDF5 maps sooner than a flat one */
+    for (int i = 1; i < dataset->rank; i++) size[i] = (hsize_t)dataset->dims[i];
     hid_t space = H5Dget_space(dataset->id);
-    hid_t memory = H5Screate_simple(1, &items, NULL);
+    hid_t memory = H5Screate_simple(dataset->rank > 0 ? dataset->rank : 1, size, NULL);
     bool good = space >= 0 && memory >= 0;
     if (good && dataset->rank > 0) good = mms_h5_select_rows(dataset, space, first_row + done, now);
     if (good)
@@ -204,7 +205,8 @@ mms_status mms_h5_read_rows(mms_h5 *file, const char *name, int64_t first_row, i
                             mms_error *error) {
   mms_h5_dataset dataset;
   mms_status status = mms_h5_dataset_open(&dataset, file, name, true, error);
-  if (status == MMS_OK) status = read_part(file, name, &dataset, first_row, n_local, values, error);
+  if (status == MMS_OK && n_local > 0) status = mms_h5_check_claim(file, name, &dataset, error);
+  if (status == MMS_OK) status = mms_h5_dataset_read(file, name, &dataset, first_row, n_local, values, error);
   mms_h5_dataset_close(&dataset);
   return mms_h5_agree(file, status, error);
 }
@@ -215,7 +217,7 @@ mms_status mms_h5_read_matrix(mms_h5 *file, const char *name, mms_matrix *out, m
   mms_status status = mms_h5_dataset_open(&dataset, file, name, true, error);
   if (status == MMS_OK) status = mms_h5_check_claim(file, name, &dataset, error);
   if (status == MMS_OK) status = mms_matrix_create(out, dataset.rows, dataset.cols, name, error);
-  if (status == MMS_OK) status = read_part(file, name, &dataset, 0, dataset.rows, out->data, error);
+  if (status == MMS_OK) status = mms_h5_dataset_read(file, name, &dataset, 0, dataset.rows, out->data, error);
   mms_h5_dataset_close(&dataset);
   status = mms_h5_agree(file, status, error);
   if (status != MMS_OK) mms_matrix_free(out);

@@ -16,26 +16,30 @@ enum {
   LONGEST_HEADER = 1 << 16 /* NumPy itself refuses headers beyond 10,000 bytes unless told to trust them */
 };
 
-/* A file being read, with where its data begin. */
-typedef struct npy_source {
+struct mms_npy {
   FILE *stream;
   const char *path;
   int64_t bytes; /* of the whole file */
   int64_t data;  /* offset of the first element */
+  int64_t at;    /* offset of what is read next */
   mms_npy_header header;
-} npy_source;
+  int64_t columns; /* of the flattened array */
+  void *piece;     /* [PIECE] bytes */
+};
 
-static mms_status read_exactly(npy_source *source, void *out, size_t bytes, mms_error *error) {
-  if (fread(out, 1, bytes, source->stream) == bytes) return MMS_OK;
+static mms_status read_exactly(mms_npy *source, void *out, size_t bytes, const char *where, mms_error *error) {
+  const size_t got = fread(out, 1, bytes, source->stream);
+  source->at += (int64_t)got;
+  if (got == bytes) return MMS_OK;
   if (ferror(source->stream))
     return mms_fail(error, MMS_ERR_SYSTEM, "%s: reading failed: %s", source->path, strerror(errno));
-  return mms_fail(error, MMS_ERR_INPUT, "%s: is cut short: it ends inside its header (%lld bytes in all)", source->path,
-                  (long long)source->bytes);
+  return mms_fail(error, MMS_ERR_INPUT, "%s: is cut short: it ends inside its %s (%lld bytes in all)", source->path,
+                  where, (long long)source->bytes);
 }
 
-static mms_status read_header(npy_source *source, mms_error *error) {
+static mms_status read_header(mms_npy *source, mms_error *error) {
   unsigned char start[12];
-  mms_status status = read_exactly(source, start, 8, error);
+  mms_status status = read_exactly(source, start, 8, "header", error);
   if (status != MMS_OK) return status;
   if (memcmp(start, "\x93NUMPY", 6) != 0)
     return mms_fail(error, MMS_ERR_INPUT, "%s: is not a .npy file (it does not begin with \\x93NUMPY)", source->path);
@@ -43,7 +47,7 @@ static mms_status read_header(npy_source *source, mms_error *error) {
     return mms_fail(error, MMS_ERR_INPUT, "%s: .npy format %d.%d is unknown; 1.0, 2.0 and 3.0 are read", source->path,
                     start[6], start[7]);
   size_t width = start[6] == 1 ? 2 : 4;
-  status = read_exactly(source, start + 8, width, error);
+  status = read_exactly(source, start + 8, width, "header", error);
   if (status != MMS_OK) return status;
   mms_element counter = {.kind = MMS_ELEMENT_UNSIGNED, .size = (int)width, .big_endian = false};
   int64_t length = (int64_t)mms_element_value(counter, start + 8);
@@ -53,7 +57,7 @@ static mms_status read_header(npy_source *source, mms_error *error) {
                     (long long)length, LONGEST_HEADER);
   void *text = NULL;
   status = mms_allocate(&text, length, 1, "the header of a .npy file", error);
-  if (status == MMS_OK) status = read_exactly(source, text, (size_t)length, error);
+  if (status == MMS_OK) status = read_exactly(source, text, (size_t)length, "header", error);
   if (status == MMS_OK) {
     status = mms_npy_parse(&source->header, text, (size_t)length, error);
     if (status != MMS_OK) mms_fail_within(error, "%s", source->path);
@@ -62,23 +66,24 @@ static mms_status read_header(npy_source *source, mms_error *error) {
   return status;
 }
 
-static mms_status check_size(const npy_source *source, int64_t *items, mms_error *error) {
+static mms_status check_size(mms_npy *source, mms_error *error) {
   const mms_npy_header *header = &source->header;
-  int64_t bytes = 0;
+  int64_t items = 0, bytes = 0;
   if (header->rank == 0)
     return mms_fail(error, MMS_ERR_INPUT, "%s: holds a single number (shape ()), not rows", source->path);
-  if (!mms_shape_count(header->rank, header->dims, (int64_t)sizeof(double), items, &bytes) ||
+  if (!mms_shape_count(header->rank, header->dims, (int64_t)sizeof(double), &items, &bytes) ||
       bytes > INT64_MAX - source->data)
     return mms_fail(error, MMS_ERR_INPUT, "%s: the shape in its header is not a possible size", source->path);
-  int64_t expected = source->data + *items * header->element.size;
+  int64_t expected = source->data + items * header->element.size;
   if (source->bytes != expected)
     return mms_fail(error, MMS_ERR_INPUT, "%s: is %s: %lld bytes where its header says %lld", source->path,
                     source->bytes < expected ? "cut short" : "longer than its header says", (long long)source->bytes,
                     (long long)expected);
+  source->columns = header->dims[0] > 0 ? items / header->dims[0] : 0;
   return MMS_OK;
 }
 
-/* Where the items of a Fortran-order file go in C order: the first index runs fastest. */
+/* Where the columns of a Fortran-order file go in C order: of the indices after the first the foremost runs fastest. */
 typedef struct fortran_walk {
   int rank;
   const int64_t *dims;
@@ -88,7 +93,7 @@ typedef struct fortran_walk {
 static fortran_walk walk_start(int rank, const int64_t *dims) {
   fortran_walk walk = {.rank = rank, .dims = dims};
   int64_t stride = 1;
-  for (int i = rank - 1; i >= 0; i--) {
+  for (int i = rank - 1; i > 0; i--) {
     walk.stride[i] = stride;
     stride *= dims[i];
   }
@@ -96,7 +101,7 @@ static fortran_walk walk_start(int rank, const int64_t *dims) {
 }
 
 static void walk_next(fortran_walk *walk) {
-  for (int i = 0; i < walk->rank; i++) {
+  for (int i = 1; i < walk->rank; i++) {
     walk->place += walk->stride[i];
     if (++walk->index[i] < walk->dims[i]) return;
     walk->place -= walk->index[i] * walk->stride[i];
@@ -104,41 +109,79 @@ static void walk_next(fortran_walk *walk) {
   }
 }
 
-static mms_status read_values(npy_source *source, int64_t items, double *out, mms_error *error) {
-  const mms_npy_header *header = &source->header;
-  fortran_walk walk = walk_start(header->rank, header->dims);
-  void *memory = NULL;
-  mms_status status = mms_allocate(&memory, PIECE, 1, "a piece of a .npy file", error);
-  const unsigned char *piece = memory;
-  int64_t at_once = PIECE / header->element.size;
-  for (int64_t done = 0; done < items && status == MMS_OK; done += at_once) {
-    int64_t now = items - done < at_once ? items - done : at_once;
-    status = read_exactly(source, memory, (size_t)(now * header->element.size), error);
-    if (status != MMS_OK) break;
-    if (!header->fortran_order) {
-      mms_element_values(header->element, now, piece, out + done);
+/* Items from number `first` of the file on, to out[0], out[stride], … */
+static mms_status read_items(mms_npy *source, int64_t first, int64_t items, int64_t stride, double *out,
+                             mms_error *error) {
+  const unsigned char *piece = source->piece;
+  const mms_element element = source->header.element;
+  const int64_t at_once = PIECE / element.size, at = source->data + first * element.size;
+  if (at != source->at && fseeko(source->stream, (off_t)at, SEEK_SET) != 0)
+    return mms_fail(error, MMS_ERR_SYSTEM, "%s: reading failed: %s", source->path, strerror(errno));
+  source->at = at;
+  for (int64_t done = 0; done < items; done += at_once) {
+    const int64_t now = items - done < at_once ? items - done : at_once;
+    mms_status status = read_exactly(source, source->piece, (size_t)(now * element.size), "data", error);
+    if (status != MMS_OK) return status;
+    if (stride == 1) {
+      mms_element_values(element, now, piece, out + done);
       continue;
     }
-    for (int64_t i = 0; i < now; i++, walk_next(&walk))
-      out[walk.place] = mms_element_value(header->element, piece + i * header->element.size);
+    for (int64_t i = 0; i < now; i++) out[(done + i) * stride] = mms_element_value(element, piece + i * element.size);
   }
-  free(memory);
+  return MMS_OK;
+}
+
+mms_status mms_npy_rows(mms_npy *source, int64_t first, int64_t count, double *out, mms_error *error) {
+  const mms_npy_header *header = &source->header;
+  const int64_t rows = header->dims[0], columns = source->columns;
+  if (first < 0 || count < 0 || first > rows - count)
+    return mms_fail(error, MMS_ERR_INTERNAL, "%s: rows %lld + %lld were asked for, there are %lld", source->path,
+                    (long long)first, (long long)count, (long long)rows);
+  if (count == 0 || columns == 0) return MMS_OK;
+  if (!header->fortran_order) return read_items(source, first * columns, count * columns, 1, out, error);
+  fortran_walk walk = walk_start(header->rank, header->dims);
+  mms_status status = MMS_OK;
+  for (int64_t k = 0; k < columns && status == MMS_OK; k++, walk_next(&walk))
+    status = read_items(source, k * rows + first, count, columns, out + walk.place, error);
   return status;
+}
+
+mms_status mms_npy_open(mms_npy **npy, const char *path, int *rank, int64_t dims[8], mms_error *error) {
+  void *memory = NULL;
+  int64_t bytes = 0;
+  *npy = NULL;
+  mms_status status = mms_file_size(path, &bytes, error);
+  if (status == MMS_OK) status = mms_allocate(&memory, 1, sizeof(mms_npy), "a .npy file", error);
+  if (status != MMS_OK) return status;
+  mms_npy *self = *npy = memory;
+  *self = (mms_npy){.path = path, .bytes = bytes, .stream = fopen(path, "rb")};
+  if (self->stream == NULL) status = mms_fail(error, MMS_ERR_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+  if (status == MMS_OK) status = read_header(self, error);
+  if (status == MMS_OK) status = check_size(self, error);
+  if (status == MMS_OK) status = mms_allocate(&self->piece, PIECE, 1, "a piece of a .npy file", error);
+  *rank = self->header.rank;
+  for (int i = 0; i < 8; i++) dims[i] = i < *rank ? self->header.dims[i] : 0;
+  if (status != MMS_OK) mms_npy_close(npy);
+  return status;
+}
+
+void mms_npy_close(mms_npy **npy) {
+  if (*npy == NULL) return;
+  if ((*npy)->stream != NULL) fclose((*npy)->stream);
+  free((*npy)->piece);
+  free(*npy);
+  *npy = NULL;
 }
 
 mms_status mms_npy_read(mms_array *array, const char *path, mms_error *error) {
   *array = (mms_array){0};
-  npy_source source = {.path = path};
-  mms_status status = mms_file_size(path, &source.bytes, error);
-  if (status != MMS_OK) return status;
-  source.stream = fopen(path, "rb");
-  if (source.stream == NULL) return mms_fail(error, MMS_ERR_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
-  int64_t items = 0;
-  status = read_header(&source, error);
-  if (status == MMS_OK) status = check_size(&source, &items, error);
-  if (status == MMS_OK) status = mms_array_create(array, source.header.rank, source.header.dims, path, error);
-  if (status == MMS_OK) status = read_values(&source, items, array->values.data, error);
-  fclose(source.stream);
+  mms_npy *npy = NULL;
+  int rank = 0;
+  int64_t dims[8];
+  mms_status status = mms_npy_open(&npy, path, &rank, dims, error);
+  if (status == MMS_OK) status = mms_array_create(array, rank, dims, path, error);
+  if (status == MMS_OK) status = mms_npy_rows(npy, 0, dims[0], array->values.data, error);
+  mms_npy_close(&npy);
   if (status != MMS_OK) mms_array_free(array);
   return status;
 }

@@ -85,6 +85,7 @@ WRAP(FAULT_SYSTEM, struct dirent *, readdir, (DIR *d), (d), NO(EIO, NULL))
 WRAP(FAULT_SYSTEM, int, unlinkat, (int d, const char *a, int f), (d, a, f), NO(EACCES, -1))
 WRAP(FAULT_SYSTEM, ssize_t, read, (int f, void *b, size_t n), (f, b, n), NO(EIO, -1))
 WRAP(FAULT_SYSTEM, size_t, fread, (void *b, size_t s, size_t n, FILE *f), (b, s, n, f), fault.stream_broken = true; NO(EIO, 0))
+WRAP(FAULT_SYSTEM, int, fseeko, (FILE *f, off_t o, int w), (f, o, w), NO(EIO, -1))
 /* Says what fread's stand-in did; never fails by itself. */
 int __real_ferror(FILE *stream); int __wrap_ferror(FILE *stream);
 int __wrap_ferror(FILE *stream) { return fault.stream_broken || __real_ferror(stream); }
@@ -113,6 +114,7 @@ WRAP(FAULT_HDF5, herr_t, H5Fflush, (hid_t f, H5F_scope_t s), (f, s), JOIN(H5Fflu
 WRAP(FAULT_HDF5, htri_t, H5Fis_hdf5, (const char *a), (a), return -1)
 WRAP(FAULT_HDF5, hid_t, H5Pcreate, (hid_t c), (c), return -1)
 WRAP(FAULT_HDF5, herr_t, H5Pset_chunk, (hid_t p, int n, const hsize_t *d), (p, n, d), return -1)
+WRAP(FAULT_HDF5, herr_t, H5Pset_chunk_cache, (hid_t p, size_t n, size_t b, double w), (p, n, b, w), return -1)
 WRAP(FAULT_HDF5, herr_t, H5Pset_dxpl_mpio, (hid_t p, H5FD_mpio_xfer_t m), (p, m), return -1)
 WRAP(FAULT_HDF5, herr_t, H5Pset_fapl_mpio, (hid_t p, MPI_Comm c, MPI_Info i), (p, c, i), JOIN(H5Pset_fapl_mpio, (p, c, i)))
 WRAP(FAULT_HDF5, herr_t, H5Pset_fclose_degree, (hid_t p, H5F_close_degree_t d), (p, d), return -1)

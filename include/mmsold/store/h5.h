@@ -86,6 +86,14 @@ mms_status mms_h5_read_rows(mms_h5 *file, const char *name, int64_t first_row, i
                             mms_error *error);
 /* A whole dataset flattened to [rows][cols] (a vector: [rows][1]). */
 mms_status mms_h5_read_matrix(mms_h5 *file, const char *name, mms_matrix *out, mms_error *error);
+/* A dataset open for reading a piece of its rows at a time, on a file that is open on this process alone: each chunk is
+ * read once where the pieces follow each other. Refuses what mms_h5_shape refuses, and a shape that the bytes in the
+ * file cannot fill. Close before the file; sets *rows to NULL, fine on NULL. Local. */
+typedef struct mms_h5_rows mms_h5_rows;
+mms_status mms_h5_rows_open(mms_h5_rows **rows, mms_h5 *file, const char *name, int *rank, int64_t dims[8],
+                            mms_error *error);
+mms_status mms_h5_rows_read(mms_h5_rows *rows, int64_t first, int64_t count, double *values, mms_error *error);
+void mms_h5_rows_close(mms_h5_rows **rows);
 /* Attributes; *value of text is freed with free(). MMS_ERR_INPUT where missing or of another kind. */
 mms_status mms_h5_read_text(mms_h5 *file, const char *object, const char *name, char **value, mms_error *error);
 mms_status mms_h5_read_int(mms_h5 *file, const char *object, const char *name, int64_t *value, mms_error *error);
