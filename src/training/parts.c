@@ -38,30 +38,76 @@ bool mms_training_parts_wanted(const mms_training *training, const mms_team *tea
   return tight > 0.0;
 }
 
-mms_status mms_training_parts_deal(mms_blocks *parts, double **mine, const mms_team *team, int64_t n, int64_t d,
-                                   const double *points, mms_error *error) {
-  const size_t row = (size_t)d * sizeof(double);
-  *parts = mms_blocks_make(n, MMS_TRAINING_TILE, mms_team_rank(team), mms_team_size(team));
-  double *tile = NULL;
-  mms_status status = mms_allocate_doubles(mine, parts->n_local * d, "the training set", error);
-  if (status == MMS_OK)
-    status = mms_allocate_doubles(&tile, MMS_TRAINING_TILE * d, "a tile of the training set", error);
-  status = mms_team_agree(team, status, error);
-  for (int64_t b = 0; status == MMS_OK && b < parts->count; b++) {
-    int64_t first = mms_blocks_first_row(parts, b), rows = mms_blocks_rows(parts, b);
-    if (points != NULL) memcpy(tile, points + first * d, (size_t)rows * row);
-    mms_team_broadcast(team, tile, (size_t)rows * row, 0);
-    if (b >= parts->first && b < parts->end) memcpy(*mine + (first - parts->first_row) * d, tile, (size_t)rows * row);
+/* Rows on their way from rank 0 to whose they are. */
+typedef struct deal {
+  const mms_team *team;
+  const mms_blocks *parts;
+  int64_t dim, piece; /* rows that travel at once, at most */
+  double *buffer;     /* [piece][dim] */
+  double *mine;
+} deal;
+
+/* A piece comes to all ranks, and each keeps what is its own of it. */
+static void send_piece(const deal *self, int64_t first, int64_t rows, const double *points) {
+  const mms_blocks *parts = self->parts;
+  const size_t row = (size_t)self->dim * sizeof(double);
+  if (points != NULL && mms_team_size(self->team) > 1) memcpy(self->buffer, points, (size_t)rows * row);
+  mms_team_broadcast(self->team, self->buffer, (size_t)rows * row, 0);
+  if (points == NULL) points = self->buffer;
+  const int64_t end = parts->first_row + parts->n_local;
+  const int64_t from = first > parts->first_row ? first : parts->first_row,
+                to = first + rows < end ? first + rows : end;
+  if (from < to)
+    memcpy(self->mine + (from - parts->first_row) * self->dim, points + (from - first) * self->dim,
+           (size_t)(to - from) * row);
+}
+
+/* On rank 0: each piece is announced by its rows. */
+static void send_rows(void *context, int64_t first, int64_t rows, const double *points) {
+  const deal *self = context;
+  for (int64_t done = 0; done < rows; done += self->piece) {
+    int64_t now = rows - done < self->piece ? rows - done : self->piece;
+    mms_team_broadcast(self->team, &now, sizeof now, 0);
+    send_piece(self, first + done, now, points + done * self->dim);
   }
-  free(tile);
+}
+
+/* On the others: pieces, until none is announced. */
+static void take_rows(const deal *self) {
+  for (int64_t first = 0, rows = 1; rows > 0; first += rows) {
+    mms_team_broadcast(self->team, &rows, sizeof rows, 0);
+    if (rows > 0) send_piece(self, first, rows, NULL);
+  }
+}
+
+mms_status mms_training_parts_deal(mms_blocks *parts, double **mine, const mms_team *team, int64_t n, int64_t d,
+                                   const mms_rows *rows, mms_error *error) {
+  *parts = mms_blocks_make(n, MMS_TRAINING_TILE, mms_team_rank(team), mms_team_size(team));
+  deal self = {.team = team, .parts = parts, .dim = d, .piece = mms_rows_piece(d)};
+  if (self.piece > n) self.piece = n;
+  mms_status status = mms_allocate_doubles(mine, parts->n_local * d, "the training set", error);
+  if (status == MMS_OK && mms_team_size(team) > 1)
+    status = mms_allocate_doubles(&self.buffer, self.piece * d, "a piece of the training set", error);
+  self.mine = *mine;
+  status = mms_team_agree(team, status, error);
+  if (status == MMS_OK) {
+    if (rows != NULL) {
+      int64_t none = 0; /* the end, or that it went wrong */
+      status = mms_rows_walk(rows, send_rows, &self, error);
+      mms_team_broadcast(team, &none, sizeof none, 0);
+    } else {
+      take_rows(&self);
+    }
+    status = mms_team_agree(team, status, error);
+  }
+  free(self.buffer);
   return status;
 }
 
-mms_status mms_training_parts_share(mms_training *training, const mms_team *team, const double *points,
+mms_status mms_training_parts_share(mms_training *training, const mms_team *team, const mms_rows *rows,
                                     mms_error *error) {
   const int64_t d = training->dim;
-  mms_status status =
-      mms_training_parts_deal(&training->parts, &training->mine, team, training->count, d, points, error);
+  mms_status status = mms_training_parts_deal(&training->parts, &training->mine, team, training->count, d, rows, error);
   if (status == MMS_OK)
     status = mms_tiles_create(&training->tiles, team, &training->parts, (size_t)d * sizeof(double), PIECE_BYTES,
                               training->mine, error);

@@ -38,38 +38,57 @@ static mms_status refuse_class(mms_matrix *labels, const mms_training_options *o
 }
 
 /* Keep the rows whose label is options->label. */
-static mms_status keep_class(mms_matrix *values, const mms_training_options *options, mms_error *error) {
+static mms_status keep_class(mms_source *source, const mms_training_options *options, mms_error *error) {
   mms_matrix labels;
   int64_t *chosen = NULL;
   int64_t count = 0;
   mms_status status = mms_labels_read(&labels, options->labels, error);
   if (status != MMS_OK) return status;
-  if (labels.rows != values->rows)
+  if (labels.rows != source->count)
     status = mms_fail(error, MMS_ERR_INPUT, "labels: %s holds %lld labels, but %s has %lld rows", options->labels,
-                      (long long)labels.rows, options->source, (long long)values->rows);
+                      (long long)labels.rows, options->source, (long long)source->count);
   if (status == MMS_OK)
     status = mms_allocate((void **)&chosen, labels.rows, sizeof(int64_t), "the rows of a class", error);
   for (int64_t i = 0; status == MMS_OK && i < labels.rows; i++)
     if (labels.data[i] == (double)options->label) chosen[count++] = i;
   if (status == MMS_OK && count == 0) status = refuse_class(&labels, options, error);
-  if (status == MMS_OK) status = keep_rows(values, chosen, count, error);
-  free(chosen);
+  if (status == MMS_OK) {
+    source->chosen = chosen;
+    source->count = count;
+  } else {
+    free(chosen);
+  }
   mms_matrix_free(&labels);
   return status;
 }
 
-/* Choose `count` of the rows: thinned, or a uniform subset in the rows' own order. */
-static mms_status keep_count(mms_matrix *values, int64_t count, bool thin, uint64_t seed, mms_error *error) {
+/* Thin the rows to `count`, for which they are held. */
+static mms_status keep_spread(mms_source *source, int64_t count, uint64_t seed, mms_error *error) {
   int64_t *chosen = NULL;
-  mms_status status = mms_allocate((void **)&chosen, count, sizeof(int64_t), "the chosen rows", error);
-  if (status == MMS_OK && thin) status = mms_thin_farthest(values, count, seed, chosen, error);
-  if (status == MMS_OK && !thin) {
-    mms_random_key key = {.seed = seed, .stream = MMS_STREAM_SELECT, .step = 0, .item = 0};
-    status = mms_random_subset(key, values->rows, count, chosen, error);
-  }
-  if (status == MMS_OK) status = keep_rows(values, chosen, count, error);
+  mms_status status = mms_source_hold(source, error);
+  if (status == MMS_OK) status = mms_allocate((void **)&chosen, count, sizeof(int64_t), "the chosen rows", error);
+  if (status == MMS_OK) status = mms_thin_farthest(&source->held, count, seed, chosen, error);
+  if (status == MMS_OK) status = keep_rows(&source->held, chosen, count, error);
+  if (status == MMS_OK) source->count = count;
   free(chosen);
   return status;
+}
+
+/* A uniform subset of the rows in their own order. */
+static mms_status keep_some(mms_source *source, int64_t count, uint64_t seed, mms_error *error) {
+  const mms_random_key key = {.seed = seed, .stream = MMS_STREAM_SELECT, .step = 0, .item = 0};
+  int64_t *some = NULL;
+  mms_status status = mms_allocate((void **)&some, count, sizeof(int64_t), "the chosen rows", error);
+  if (status == MMS_OK) status = mms_random_subset(key, source->count, count, some, error);
+  if (status != MMS_OK) {
+    free(some);
+    return status;
+  }
+  for (int64_t i = 0; source->chosen != NULL && i < count; i++) some[i] = source->chosen[some[i]];
+  free(source->chosen);
+  source->chosen = some;
+  source->count = count;
+  return MMS_OK;
 }
 
 /* Rows drawn rather than read: from a generator, or on a mesh. */
@@ -87,9 +106,11 @@ static mms_status generate(mms_source *source, const mms_training_options *optio
     return mms_fail(error, MMS_ERR_INPUT, "labels: %s is given, but rows of the %s %s have no labels", options->labels,
                     kind, options->source);
   int64_t draws = thin ? DRAWS_PER_KEPT * count : count;
-  mms_status status = mesh ? mms_mesh_draw(&source->points.values, options->source, draws, options->seed, error)
-                           : mms_generator_draw(&source->points.values, options->source, draws, options->seed, error);
-  if (status == MMS_OK && thin) status = keep_count(&source->points.values, count, true, options->seed, error);
+  mms_status status = mesh ? mms_mesh_draw(&source->held, options->source, draws, options->seed, error)
+                           : mms_generator_draw(&source->held, options->source, draws, options->seed, error);
+  source->count = source->held.rows;
+  source->dim = source->held.cols;
+  if (status == MMS_OK && thin) status = keep_spread(source, count, options->seed, error);
   if (status != MMS_OK) return status;
   if (!thin) return mms_format_text(about, error, "%s: %lld points", options->source, (long long)count);
   return mms_format_text(about, error, "%s: %lld points thinned from %lld draws", options->source, (long long)count,
@@ -98,20 +119,20 @@ static mms_status generate(mms_source *source, const mms_training_options *optio
 
 static mms_status select_from_file(mms_source *source, const mms_training_options *options, bool thin, char **about,
                                    mms_error *error) {
-  mms_status status = mms_source_read(source, options->source, error);
+  mms_status status = mms_source_open(source, options->source, error);
   if (status != MMS_OK) return status;
-  mms_matrix *values = &source->points.values;
-  int64_t read = values->rows;
+  const int64_t read = source->count;
   char class_words[64] = "";
-  if (options->labels != NULL) status = keep_class(values, options, error);
+  if (options->labels != NULL) status = keep_class(source, options, error);
   if (status != MMS_OK) return status;
-  int64_t there = values->rows, count = options->count > 0 ? options->count : there;
+  const int64_t there = source->count, count = options->count > 0 ? options->count : there;
   if (options->labels != NULL)
     snprintf(class_words, sizeof class_words, ", %lld of class %lld", (long long)there, (long long)options->label);
   if (count > there)
     return mms_fail(error, MMS_ERR_INPUT, "count: %lld rows were asked for, but %s has %lld%s", (long long)count,
                     options->source, (long long)there, options->labels != NULL ? " of that class" : "");
-  if (count < there) status = keep_count(values, count, thin, options->seed, error);
+  if (count < there)
+    status = thin ? keep_spread(source, count, options->seed, error) : keep_some(source, count, options->seed, error);
   if (status != MMS_OK) return status;
   return mms_format_text(about, error, "%s%s: %lld rows%s, %lld kept%s", options->source,
                          source->prepared ? " (prepared)" : "", (long long)read, class_words, (long long)count,
@@ -141,12 +162,7 @@ mms_status mms_points_select(mms_points *points, const mms_training_options *opt
   char *about = NULL;
   *points = (mms_points){0};
   mms_status status = mms_source_select(&source, options, &about, error);
-  if (status == MMS_OK) status = mms_source_decode(&source, error);
-  if (status == MMS_OK) {
-    *points = source.points;
-    source.points = (mms_points){0};
-  }
-  mms_source_free(&source);
+  if (status == MMS_OK) status = mms_source_take(&source, points, error);
   free(about);
   return status;
 }

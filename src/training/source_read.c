@@ -1,154 +1,14 @@
+/* Rows that come by in pieces: a file's, or held ones. */
 #include "mmsold/base/memory.h"
-#include "mmsold/store/arrays.h"
 #include "mmsold/store/h5.h"
-#include "training/generators.h"
-#include "training/mesh.h"
 #include "training/source.h"
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-typedef enum file_kind { KIND_NPY, KIND_H5, KIND_IDX } file_kind;
-
-/* A source's name taken apart: "FILE.h5:/dataset" into its two halves. */
-typedef struct named_file {
-  file_kind kind;
-  char *file;
-  char *dataset; /* NULL: none was named */
-} named_file;
-
-static void named_free(named_file *named) {
-  free(named->file);
-  free(named->dataset);
-}
-
-static bool ends_with(const char *text, const char *end) {
-  size_t n = strlen(text), m = strlen(end);
-  return n > m && strcmp(text + n - m, end) == 0;
-}
-
-static bool by_suffix(const char *name, file_kind *kind) {
-  static const struct {
-    const char *end;
-    file_kind kind;
-  } known[] = {{".npy", KIND_NPY},      {".h5", KIND_H5},   {".hdf5", KIND_H5},   {"-ubyte", KIND_IDX},
-               {"-ubyte.gz", KIND_IDX}, {".idx", KIND_IDX}, {".idx.gz", KIND_IDX}};
-  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-    if (!ends_with(name, known[i].end)) continue;
-    *kind = known[i].kind;
-    return true;
-  }
-  return false;
-}
-
-/* *there: can the file be opened at all? Only a regular one is: opening a pipe would wait for a writer. */
-static bool by_content(const char *name, file_kind *kind, bool *there) {
-  char start[8] = {0};
-  struct stat about;
-  *there = stat(name, &about) == 0;
-  if (!*there || !S_ISREG(about.st_mode)) return false;
-  FILE *stream = fopen(name, "rb");
-  *there = stream != NULL;
-  if (stream == NULL) return false;
-  size_t count = fread(start, 1, sizeof start, stream);
-  fclose(stream);
-  bool npy = count >= 6 && memcmp(start, "\x93NUMPY", 6) == 0;
-  bool h5 = count == 8 && memcmp(start, "\x89HDF\r\n\x1a\n", 8) == 0;
-  *kind = npy ? KIND_NPY : h5 ? KIND_H5 : KIND_IDX;
-  return npy || h5 || mms_idx_recognise(name);
-}
-
-static mms_status refuse_unknown(const char *name, bool there, mms_error *error) {
-  struct stat about;
-  if (there && stat(name, &about) == 0 && !S_ISREG(about.st_mode))
-    return mms_fail(error, MMS_ERR_INPUT, "%s: is %s", name,
-                    S_ISDIR(about.st_mode) ? "a folder; name a file in it" : "not a regular file");
-  const char *accepted = "accepted are FILE.npy, FILE.h5 or FILE.h5:/dataset, IDX files (plain or .gz), meshes "
-                         "(.off, .ply), and the generators";
-  if (there)
-    return mms_fail(error, MMS_ERR_INPUT, "%s: is not a file of a known kind; %s %s", name, accepted,
-                    mms_generator_names());
-  if (mms_generator_known(name))
-    return mms_fail(error, MMS_ERR_INPUT,
-                    "%s: is a generator, whose points are drawn where it is training.source; here a file of points is "
-                    "needed (mmsold prepare stores them)",
-                    name);
-  const char *nearest = mms_generator_nearest(name);
-  return mms_fail(error, MMS_ERR_INPUT, "%s: there is no such file or generator%s%s%s; %s %s", name,
-                  nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "",
-                  accepted, mms_generator_names());
-}
-
-/* Suffix first, then content. */
-static mms_status take_apart(named_file *named, const char *name, mms_error *error) {
-  *named = (named_file){.kind = KIND_NPY};
-  if (mms_mesh_named(name))
-    return mms_fail(error, MMS_ERR_INPUT,
-                    "%s: is a mesh, and points on it are drawn where it is training.source; mmsold prepare stores "
-                    "such points in a file",
-                    name);
-  mms_status status = mms_copy_text(&named->file, name, error);
-  if (status != MMS_OK) return status;
-  char *colon = NULL;
-  for (char *at = strstr(named->file, ":/"); at != NULL; at = strstr(at + 1, ":/")) colon = at;
-  if (colon != NULL) {
-    *colon = '\0';
-    file_kind kind = KIND_NPY;
-    bool there = false;
-    if ((by_suffix(named->file, &kind) || by_content(named->file, &kind, &there)) && kind == KIND_H5) {
-      named->kind = KIND_H5;
-      return mms_copy_text(&named->dataset, colon + 1, error);
-    }
-    *colon = ':';
-  }
-  bool there = false;
-  if (by_suffix(name, &named->kind) || by_content(name, &named->kind, &there)) return MMS_OK;
-  return refuse_unknown(name, there, error);
-}
-
-static void list_dataset(void *context, const char *line) {
-  char *list = context;
-  size_t used = strlen(list), length = strcspn(line, " ");
-  if (line[0] != '/' || line[length] == '\0' || used + length + 3 > 512) return; /* attributes and groups */
-  snprintf(list + used, 512 - used, "%s%.*s", used > 0 ? ", " : "", (int)length, line);
-}
-
-static mms_status choose_dataset(named_file *named, mms_h5 *file, const char *const *usual, mms_error *error) {
-  if (named->dataset != NULL) return MMS_OK;
-  for (; *usual != NULL; usual++) {
-    bool there = false;
-    mms_status status = mms_h5_find(file, *usual, &there, error);
-    if (status != MMS_OK) return status;
-    if (there) return mms_copy_text(&named->dataset, *usual, error);
-  }
-  char list[512] = "";
-  mms_h5_describe(file, list_dataset, list, NULL);
-  return mms_fail(error, MMS_ERR_INPUT, "%s: name the dataset, as in %s:/dataset; it holds %s", named->file,
-                  named->file, list[0] != '\0' ? list : "none");
-}
-
-/* An array of any of the kinds. The HDF5 file stays open in *h5 (NULL for the others) for its attributes. */
-static mms_status read_array(named_file *named, const char *const *usual, mms_array *array, int *is_bytes, mms_h5 **h5,
-                             mms_error *error) {
-  *array = (mms_array){0};
-  *is_bytes = 0;
-  *h5 = NULL;
-  if (named->kind == KIND_NPY) return mms_npy_read(array, named->file, error);
-  if (named->kind == KIND_IDX) return mms_idx_read(array, named->file, is_bytes, error);
-  mms_status status = mms_h5_open(h5, NULL, named->file, error);
-  if (status == MMS_OK) status = choose_dataset(named, *h5, usual, error);
-  if (status == MMS_OK) status = mms_h5_shape(*h5, named->dataset, &array->rank, array->dims, error);
-  if (status == MMS_OK && array->rank == 0)
-    status = mms_fail(error, MMS_ERR_INPUT, "%s: %s: holds a single number, not rows", named->file, named->dataset);
-  if (status == MMS_OK) status = mms_h5_read_matrix(*h5, named->dataset, &array->values, error);
-  return status;
-}
 
 /* Attributes image_rows and image_columns of the file, where they are there and fit `columns`. */
-static mms_status read_image_shape(mms_points *points, mms_h5 *h5, int64_t columns, mms_error *error) {
+static mms_status read_image_shape(mms_source *source, mms_h5 *h5, int64_t columns, mms_error *error) {
   static const char *const names[2] = {"image_rows", "image_columns"};
   int64_t sides[2] = {0, 0};
   for (int i = 0; i < 2; i++) {
@@ -159,8 +19,8 @@ static mms_status read_image_shape(mms_points *points, mms_h5 *h5, int64_t colum
   }
   const int64_t rows = sides[0], width = sides[1];
   if (rows < 1 || width < 1 || rows > columns || columns % rows != 0 || columns / rows != width) return MMS_OK;
-  points->image_rows = rows;
-  points->image_columns = width;
+  source->image_rows = rows;
+  source->image_columns = width;
   return MMS_OK;
 }
 
@@ -179,17 +39,11 @@ static mms_status read_part(mms_h5 *h5, const char *file, const char *name, int6
 /* The transform and the checksum of a file that mms_training_store wrote. */
 static mms_status read_prepared(mms_source *source, mms_h5 *h5, const char *file, mms_error *error) {
   mms_transform *t = &source->transform;
-  int64_t dim = source->points.values.cols, rank = 0, dims[8];
-  uint64_t stored = 0;
+  int64_t dim = source->dim, rank = 0, dims[8];
   source->prepared = true;
   *t = (mms_transform){.identity = true, .data_dim = dim, .dim = dim};
-  mms_status status = mms_h5_read_uint(h5, "/", "checksum", &stored, error);
+  mms_status status = mms_h5_read_uint(h5, "/", "checksum", &source->checksum, error);
   if (status != MMS_OK) return status;
-  if (stored != mms_training_checksum(source->points.values.rows, dim, source->points.values.data))
-    return mms_fail(error, MMS_ERR_INPUT,
-                    "%s: /training does not have the checksum the file says; it was changed or "
-                    "damaged",
-                    file);
   bool transformed = false;
   status = mms_h5_find(h5, "/transform/encode", &transformed, error);
   if (status != MMS_OK || !transformed) return status;
@@ -206,18 +60,6 @@ static mms_status read_prepared(mms_source *source, mms_h5 *h5, const char *file
   return status;
 }
 
-static mms_status check_values(const mms_matrix *values, const char *name, mms_error *error) {
-  if (values->rows < 1 || values->cols < 1)
-    return mms_fail(error, MMS_ERR_INPUT, "%s: holds %lld rows of %lld columns; at least one of each is needed", name,
-                    (long long)values->rows, (long long)values->cols);
-  for (int64_t i = 0; i < values->rows * values->cols; i++)
-    if (!isfinite(values->data[i]))
-      return mms_fail(
-          error, MMS_ERR_INPUT, "%s: row %lld, column %lld (counting from 0) is %s; all values must be finite", name,
-          (long long)(i / values->cols), (long long)(i % values->cols), isnan(values->data[i]) ? "NaN" : "infinite");
-  return MMS_OK;
-}
-
 /* Is this the /training of a file that `prepare` wrote? What cannot be read is not taken for a no: the rows would then
  * pass for data that were never whitened. */
 static mms_status is_prepared(mms_h5 *h5, const char *dataset, bool *prepared, mms_error *error) {
@@ -232,90 +74,185 @@ static mms_status is_prepared(mms_h5 *h5, const char *dataset, bool *prepared, m
   return status;
 }
 
-mms_status mms_source_read(mms_source *source, const char *name, mms_error *error) {
+mms_status mms_source_open(mms_source *source, const char *name, mms_error *error) {
   static const char *const usual[] = {"/samples", "/training", NULL};
-  *source = (mms_source){0};
-  named_file named = {.kind = KIND_NPY};
-  mms_array array = {0};
-  mms_h5 *h5 = NULL;
-  int is_bytes = 0;
-  mms_status status = take_apart(&named, name, error);
-  if (status == MMS_OK) status = read_array(&named, usual, &array, &is_bytes, &h5, error);
-  if (status == MMS_OK) status = check_values(&array.values, name, error);
-  if (status == MMS_OK) {
-    mms_matrix *values = &source->points.values;
-    *values = array.values;
-    array.values = (mms_matrix){0};
-    for (int64_t i = 0; is_bytes && i < values->rows * values->cols; i++) values->data[i] /= 255.0;
-    bool prepared = false;
-    status = is_prepared(h5, named.dataset, &prepared, error);
-    if (status == MMS_OK && prepared) status = read_prepared(source, h5, named.file, error);
-    if (status == MMS_OK && array.rank == 3) {
-      source->points.image_rows = array.dims[1];
-      source->points.image_columns = array.dims[2];
-    } else if (status == MMS_OK && h5 != NULL) {
-      status =
-          read_image_shape(&source->points, h5, source->prepared ? source->transform.data_dim : values->cols, error);
-    }
+  *source = (mms_source){.name = name};
+  mms_row_file *file = &source->file;
+  mms_status status = mms_row_file_open(file, name, usual, error);
+  source->count = file->rows;
+  source->dim = file->columns;
+  if (status == MMS_OK && (source->count < 1 || source->dim < 1))
+    status = mms_fail(error, MMS_ERR_INPUT, "%s: holds %lld rows of %lld columns; at least one of each is needed", name,
+                      (long long)source->count, (long long)source->dim);
+  bool prepared = false;
+  if (status == MMS_OK) status = is_prepared(file->h5, file->dataset, &prepared, error);
+  if (status == MMS_OK && prepared) status = read_prepared(source, file->h5, file->file, error);
+  if (status == MMS_OK && file->rank == 3) {
+    source->image_rows = file->dims[1];
+    source->image_columns = file->dims[2];
+  } else if (status == MMS_OK && file->h5 != NULL) {
+    status = read_image_shape(source, file->h5, source->prepared ? source->transform.data_dim : source->dim, error);
   }
-  mms_h5_close(&h5);
-  mms_array_free(&array);
-  named_free(&named);
   if (status != MMS_OK) mms_source_free(source);
   return status;
 }
 
 void mms_source_free(mms_source *source) {
-  mms_points_free(&source->points);
+  mms_row_file_close(&source->file);
   mms_transform_free(&source->transform);
+  mms_matrix_free(&source->held);
+  free(source->chosen);
   *source = (mms_source){0};
 }
 
-mms_status mms_source_decode(mms_source *source, mms_error *error) {
-  if (!source->prepared || source->transform.identity) return MMS_OK;
-  mms_matrix decoded;
-  int64_t rows = source->points.values.rows;
-  mms_status status = mms_matrix_create(&decoded, rows, source->transform.data_dim, "decoded points", error);
+/* --- rows that come by -------------------------------------------------------------------- */
+
+/* A walk through a file: `read` [piece][dim] is what was read last, and `kept` [piece][dim] the rows of it and of those
+ * before that are waiting to be shown; the same where all rows are kept. */
+typedef struct file_walk {
+  const mms_source *source;
+  int64_t piece;
+  double *read, *kept;
+  int64_t waiting, shown;
+  mms_training_visitor *visit;
+  void *context;
+} file_walk;
+
+static void show(file_walk *walk) {
+  if (walk->waiting > 0) walk->visit(walk->context, walk->shown, walk->waiting, walk->kept);
+  walk->shown += walk->waiting;
+  walk->waiting = 0;
+}
+
+/* Of the rows first … first + rows − 1, which were read, those that are chosen. */
+static void keep(file_walk *walk, int64_t first, int64_t rows) {
+  const mms_source *source = walk->source;
+  const int64_t dim = source->dim;
+  if (source->chosen == NULL) {
+    walk->waiting = rows;
+    show(walk);
+    return;
+  }
+  for (int64_t at = walk->shown + walk->waiting; at < source->count && source->chosen[at] < first + rows; at++) {
+    memcpy(walk->kept + walk->waiting * dim, walk->read + (source->chosen[at] - first) * dim,
+           (size_t)dim * sizeof(double));
+    if (++walk->waiting == walk->piece) show(walk);
+  }
+}
+
+static mms_status read_piece(const mms_source *source, int64_t first, int64_t rows, double *values, mms_error *error) {
+  const int64_t dim = source->dim;
+  mms_status status = mms_row_file_read(&source->file, first, rows, values, error);
   if (status != MMS_OK) return status;
-  mms_transform_decode(&source->transform, rows, source->points.values.data, decoded.data);
-  mms_matrix_free(&source->points.values);
-  source->points.values = decoded;
+  for (int64_t i = 0; i < rows * dim; i++)
+    if (!isfinite(values[i]))
+      return mms_fail(error, MMS_ERR_INPUT,
+                      "%s: row %lld, column %lld (counting from 0) is %s; all values must be finite", source->name,
+                      (long long)(first + i / dim), (long long)(i % dim), isnan(values[i]) ? "NaN" : "infinite");
+  for (int64_t i = 0; source->file.is_bytes && i < rows * dim; i++) values[i] /= 255.0;
   return MMS_OK;
+}
+
+static mms_status walk_pieces(file_walk *walk, mms_error *error) {
+  const mms_source *source = walk->source;
+  const int64_t all = source->file.rows;
+  uint64_t sum = mms_training_checksum_begin(all, source->dim);
+  for (int64_t first = 0; first < all; first += walk->piece) {
+    const int64_t rows = all - first < walk->piece ? all - first : walk->piece;
+    mms_status status = read_piece(source, first, rows, walk->read, error);
+    if (status != MMS_OK) return status;
+    if (source->prepared) sum = mms_training_checksum_add(sum, rows, source->dim, walk->read);
+    keep(walk, first, rows);
+  }
+  if (source->prepared && sum != source->checksum)
+    return mms_fail(error, MMS_ERR_INPUT,
+                    "%s: /training does not have the checksum the file says; it was changed or "
+                    "damaged",
+                    source->file.file);
+  show(walk);
+  return MMS_OK;
+}
+
+static mms_status walk_file(const mms_rows *rows, mms_training_visitor *visit, void *context, mms_error *error) {
+  const mms_source *source = rows->self;
+  file_walk walk = {.source = source, .piece = mms_rows_piece(source->dim), .visit = visit, .context = context};
+  if (walk.piece > source->file.rows) walk.piece = source->file.rows;
+  double *chosen = NULL;
+  mms_status status = mms_allocate_doubles(&walk.read, walk.piece * source->dim, "a piece of the training set", error);
+  if (status == MMS_OK && source->chosen != NULL)
+    status = mms_allocate_doubles(&chosen, walk.piece * source->dim, "the chosen rows", error);
+  walk.kept = chosen != NULL ? chosen : walk.read;
+  if (status == MMS_OK) status = walk_pieces(&walk, error);
+  free(walk.read);
+  free(chosen);
+  return status;
+}
+
+mms_rows mms_source_rows(const mms_source *source) {
+  if (source->held.data != NULL) return mms_rows_of_matrix(&source->held);
+  return (mms_rows){.count = source->count, .dim = source->dim, .self = source, .walk = walk_file};
+}
+
+/* --- rows that are held ------------------------------------------------------------------- */
+
+static void put_rows(void *context, int64_t first, int64_t rows, const double *points) {
+  const mms_matrix *held = context;
+  memcpy(held->data + first * held->cols, points, (size_t)(rows * held->cols) * sizeof(double));
+}
+
+mms_status mms_source_hold(mms_source *source, mms_error *error) {
+  if (source->held.data != NULL) return MMS_OK;
+  mms_matrix held;
+  const mms_rows rows = mms_source_rows(source);
+  mms_status status = mms_matrix_create(&held, rows.count, rows.dim, source->name, error);
+  if (status == MMS_OK) status = mms_rows_walk(&rows, put_rows, &held, error);
+  source->held = held;
+  mms_row_file_close(&source->file);
+  free(source->chosen);
+  source->chosen = NULL;
+  return status;
+}
+
+mms_status mms_source_take(mms_source *source, mms_points *points, mms_error *error) {
+  const mms_transform *transform = &source->transform;
+  *points = (mms_points){.image_rows = source->image_rows, .image_columns = source->image_columns};
+  mms_status status = mms_source_hold(source, error);
+  if (status == MMS_OK && source->prepared && !transform->identity) {
+    status = mms_matrix_create(&points->values, source->count, transform->data_dim, "decoded points", error);
+    if (status == MMS_OK) mms_transform_decode(transform, source->count, source->held.data, points->values.data);
+  } else if (status == MMS_OK) {
+    points->values = source->held;
+    source->held = (mms_matrix){0};
+  }
+  mms_source_free(source);
+  if (status != MMS_OK) mms_points_free(points);
+  return status;
 }
 
 mms_status mms_labels_read(mms_matrix *labels, const char *name, mms_error *error) {
   static const char *const usual[] = {"/labels", NULL};
-  named_file named = {.kind = KIND_NPY};
-  mms_array array = {0};
-  mms_h5 *h5 = NULL;
-  int is_bytes = 0;
-  mms_status status = take_apart(&named, name, error);
-  if (status == MMS_OK) status = read_array(&named, usual, &array, &is_bytes, &h5, error);
-  if (status == MMS_OK && array.values.cols != 1)
+  mms_row_file file;
+  *labels = (mms_matrix){0};
+  mms_status status = mms_row_file_open(&file, name, usual, error);
+  if (status == MMS_OK && file.columns != 1)
     status = mms_fail(error, MMS_ERR_INPUT, "labels: %s: holds %lld numbers per row; one is needed", name,
-                      (long long)array.values.cols);
-  for (int64_t i = 0; status == MMS_OK && i < array.values.rows; i++)
-    if (array.values.data[i] != floor(array.values.data[i]) || !isfinite(array.values.data[i]))
+                      (long long)file.columns);
+  if (status == MMS_OK) status = mms_matrix_create(labels, file.rows, 1, name, error);
+  if (status == MMS_OK) status = mms_row_file_read(&file, 0, file.rows, labels->data, error);
+  for (int64_t i = 0; status == MMS_OK && i < labels->rows; i++)
+    if (labels->data[i] != floor(labels->data[i]) || !isfinite(labels->data[i]))
       status = mms_fail(error, MMS_ERR_INPUT, "labels: %s: row %lld is %g; labels are integers", name, (long long)i,
-                        array.values.data[i]);
-  *labels = array.values;
+                        labels->data[i]);
   if (status != MMS_OK) mms_matrix_free(labels);
-  mms_h5_close(&h5);
-  named_free(&named);
+  mms_row_file_close(&file);
   return status;
 }
 
 mms_status mms_points_read(mms_points *points, const char *name, mms_error *error) {
   mms_source source;
   *points = (mms_points){0};
-  mms_status status = mms_source_read(&source, name, error);
-  if (status == MMS_OK) status = mms_source_decode(&source, error);
-  if (status == MMS_OK) {
-    *points = source.points;
-    source.points = (mms_points){0};
-  }
-  mms_source_free(&source);
-  return status;
+  mms_status status = mms_source_open(&source, name, error);
+  return status == MMS_OK ? mms_source_take(&source, points, error) : status;
 }
 
 void mms_points_free(mms_points *points) {

@@ -3,6 +3,7 @@
 #include "mmsold/base/memory.h"
 #include "training/parts.h"
 #include "training/source.h"
+#include "training/transform_parts.h"
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,35 +11,16 @@
 
 /* What rank 0 builds and the others receive. */
 typedef struct draft {
-  mms_source source; /* points.values end in the sampler's coordinates */
-  char *about;       /* source and selection in words */
-  int fitted_by;     /* ranks that fitted the transform together; 0: rank 0 alone, or nothing was fitted */
+  mms_source source;
+  char *about;   /* source and selection in words */
+  int fitted_by; /* ranks that fitted the transform together; 0: rank 0 alone, or nothing was fitted */
   char *description;
 } draft;
 
 /* The numbers that go ahead of the arrays. */
 typedef struct facts {
   int64_t count, dim, data_dim, identity, image_rows, image_columns;
-  uint64_t checksum;
 } facts;
-
-static uint64_t add_bytes(uint64_t hash, const void *bytes, size_t count) {
-  const unsigned char *at = bytes;
-  for (size_t i = 0; i < count; i++) hash = (hash ^ at[i]) * UINT64_C(0x100000001b3); /* FNV-1a's 64-bit prime */
-  return hash;
-}
-
-static uint64_t add_count(uint64_t hash, int64_t value) {
-  unsigned char bytes[8];
-  for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)value >> (8 * i));
-  return add_bytes(hash, bytes, sizeof bytes);
-}
-
-uint64_t mms_training_checksum(int64_t n, int64_t d, const double *points) {
-  uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a's 64-bit offset basis */
-  hash = add_count(add_count(hash, n), d);
-  return add_bytes(hash, points, (size_t)n * (size_t)d * sizeof(double));
-}
 
 static mms_status describe(draft *d, const mms_training_options *options, mms_error *error) {
   char pca[64] = "", whitening[64] = "", spread[64] = "";
@@ -54,7 +36,7 @@ static mms_status describe(draft *d, const mms_training_options *options, mms_er
 static const double FIT_MATRICES = 4.0;
 
 static bool fit_spreads(const draft *d, const mms_team *team, const mms_training_options *options) {
-  const double columns = (double)d->source.points.values.cols;
+  const double columns = (double)d->source.dim;
   if (!options->may_spread || d->source.prepared || (options->components == 0 && options->whiten == MMS_WHITEN_NONE))
     return false;
   return mms_linalg_spreads(options->linalg, mms_team_size(team), FIT_MATRICES * columns * columns * sizeof(double));
@@ -63,35 +45,22 @@ static bool fit_spreads(const draft *d, const mms_team *team, const mms_training
 /* Fit the transform where the source does not bring its own. Collective; agreed. */
 static mms_status fit(draft *d, const mms_team *team, const mms_training_options *options, mms_error *error) {
   mms_transform *transform = &d->source.transform;
-  const mms_matrix *values = &d->source.points.values;
+  const mms_rows rows = mms_source_rows(&d->source);
   const bool builds = mms_team_rank(team) == 0;
   bool spread = builds && fit_spreads(d, team, options);
   mms_team_broadcast(team, &spread, sizeof spread, 0);
   if (spread) {
     d->fitted_by = mms_team_size(team);
-    return mms_transform_fit_distributed(transform, team, builds ? values : NULL, options->components, options->whiten,
-                                         options->whiten_top, error);
+    return mms_transform_fit_rows_distributed(transform, team, builds ? &rows : NULL, options->components,
+                                              options->whiten, options->whiten_top, error);
   }
   mms_status status = MMS_OK;
   if (builds && !d->source.prepared)
-    status = mms_transform_fit(transform, values, options->components, options->whiten, options->whiten_top, error);
+    status = mms_transform_fit_rows(transform, &rows, options->components, options->whiten, options->whiten_top, error);
   return mms_team_agree(team, status, error);
 }
 
-/* The rows in the sampler's coordinates. */
-static mms_status transform_rows(mms_source *source, mms_error *error) {
-  mms_matrix *values = &source->points.values;
-  if (source->prepared || source->transform.identity) return MMS_OK;
-  mms_matrix latent;
-  mms_status status = mms_matrix_create(&latent, values->rows, source->transform.dim, "the training points", error);
-  if (status != MMS_OK) return status;
-  mms_transform_encode(&source->transform, values->rows, values->data, latent.data);
-  mms_matrix_free(values);
-  *values = latent;
-  return MMS_OK;
-}
-
-static mms_status read_rows(draft *d, const mms_training_options *options, mms_error *error) {
+static mms_status open_rows(draft *d, const mms_training_options *options, mms_error *error) {
   if (options->placement == MMS_PLACEMENT_PARTITIONED && !options->may_partition)
     return mms_fail(error, MMS_ERR_INPUT,
                     "placement: partitioned is for run and evaluate; here the training set is held whole: use auto or "
@@ -109,23 +78,22 @@ static mms_status read_rows(draft *d, const mms_training_options *options, mms_e
 /* Rank 0's draft. Collective; agreed. */
 static mms_status build(draft *d, const mms_team *team, const mms_training_options *options, mms_error *error) {
   const bool builds = mms_team_rank(team) == 0;
-  mms_status status = mms_team_agree(team, builds ? read_rows(d, options, error) : MMS_OK, error);
+  mms_status status = mms_team_agree(team, builds ? open_rows(d, options, error) : MMS_OK, error);
   if (status == MMS_OK) status = fit(d, team, options, error);
   if (status != MMS_OK) return status;
-  if (builds) status = transform_rows(&d->source, error);
-  if (builds && status == MMS_OK) status = describe(d, options, error);
+  if (builds) status = describe(d, options, error);
   return mms_team_agree(team, status, error);
 }
 
 static facts facts_of(const draft *d) {
-  const mms_matrix *values = &d->source.points.values;
-  return (facts){.count = values->rows,
-                 .dim = values->cols,
-                 .data_dim = d->source.transform.data_dim,
-                 .identity = d->source.transform.identity,
-                 .image_rows = d->source.points.image_rows,
-                 .image_columns = d->source.points.image_columns,
-                 .checksum = mms_training_checksum(values->rows, values->cols, values->data)};
+  const mms_source *source = &d->source;
+  const mms_transform *transform = &source->transform;
+  return (facts){.count = source->count,
+                 .dim = transform->dim,
+                 .data_dim = transform->data_dim,
+                 .identity = transform->identity,
+                 .image_rows = source->image_rows,
+                 .image_columns = source->image_columns};
 }
 
 static void share_matrix(const mms_team *team, mms_matrix *matrix) {
@@ -156,15 +124,46 @@ static mms_status share_transform(mms_training *training, const mms_team *team, 
   return MMS_OK;
 }
 
-/* The points of rank 0 in memory shared by the node. Collective; agreed. */
-static mms_status share_points(mms_training *training, const mms_team *team, const draft *d, mms_error *error) {
+static void put_points(void *context, int64_t first, int64_t rows, const double *points) {
+  const mms_training *training = context;
+  const int64_t d = training->dim;
+  double *shared = mms_shared_data(training->memory);
+  memcpy(shared + first * d, points, (size_t)(rows * d) * sizeof(double));
+}
+
+/* Rank 0's rows (NULL elsewhere) in memory shared by the node. Collective; agreed. */
+static mms_status share_points(mms_training *training, const mms_team *team, const mms_rows *rows, mms_error *error) {
   size_t bytes = (size_t)training->count * (size_t)training->dim * sizeof(double);
   mms_status status = mms_shared_create(&training->memory, team, bytes, "the training set", error);
   if (status != MMS_OK) return status;
-  if (mms_team_rank(team) == 0) memcpy(mms_shared_data(training->memory), d->source.points.values.data, bytes);
+  if (rows != NULL) status = mms_rows_walk(rows, put_points, training, error);
+  status = mms_team_agree(team, status, error);
+  if (status != MMS_OK) return status;
   mms_shared_publish(training->memory);
   training->points = mms_shared_data(training->memory);
   return MMS_OK;
+}
+
+/* Rank 0's rows in the sampler's coordinates to where they are to live, and their checksum. Collective; agreed. */
+static mms_status place(mms_training *training, const mms_team *team, const mms_source *source,
+                        const mms_training_options *options, mms_error *error) {
+  const bool builds = mms_team_rank(team) == 0;
+  const bool encodes = !source->prepared && !training->transform.identity;
+  const mms_rows kept = mms_source_rows(source);
+  mms_latent_rows latent = {0};
+  mms_status status = MMS_OK;
+  if (builds)
+    status = mms_latent_rows_create(&latent, &kept, encodes ? &training->transform : NULL, &training->checksum, error);
+  status = mms_team_agree(team, status, error);
+  if (status == MMS_OK) {
+    const mms_rows rows = builds ? mms_rows_of_latent(&latent) : (mms_rows){0};
+    training->partitioned = mms_training_parts_wanted(training, team, options);
+    status =
+        (training->partitioned ? mms_training_parts_share : share_points)(training, team, builds ? &rows : NULL, error);
+    mms_team_broadcast(team, &training->checksum, sizeof training->checksum, 0);
+  }
+  mms_latent_rows_free(&latent);
+  return status;
 }
 
 mms_status mms_training_create(mms_training *training, const mms_team *team, const mms_training_options *options,
@@ -178,7 +177,6 @@ mms_status mms_training_create(mms_training *training, const mms_team *team, con
     mms_team_broadcast(team, &f, sizeof f, 0);
     training->count = f.count;
     training->dim = f.dim;
-    training->checksum = f.checksum;
     training->image_rows = f.image_rows;
     training->image_columns = f.image_columns;
     training->description = d.description;
@@ -186,11 +184,7 @@ mms_status mms_training_create(mms_training *training, const mms_team *team, con
     status = mms_team_broadcast_text(team, &training->description, 0, error);
   }
   if (status == MMS_OK) status = share_transform(training, team, &d, &f, error);
-  if (status == MMS_OK) {
-    training->partitioned = mms_training_parts_wanted(training, team, options);
-    status = training->partitioned ? mms_training_parts_share(training, team, d.source.points.values.data, error)
-                                   : share_points(training, team, &d, error);
-  }
+  if (status == MMS_OK) status = place(training, team, &d.source, options, error);
   mms_source_free(&d.source);
   free(d.about);
   free(d.description);

@@ -21,9 +21,9 @@ static void spectrum_free(spectrum *s) {
   free(s->values);
 }
 
-static mms_status check_options(const mms_matrix *data, int64_t components, mms_whiten whiten, int64_t whiten_top,
+static mms_status check_options(const mms_rows *data, int64_t components, mms_whiten whiten, int64_t whiten_top,
                                 mms_error *error) {
-  int64_t n = data->rows, columns = data->cols, least = n < columns ? n : columns;
+  int64_t n = data->count, columns = data->dim, least = n < columns ? n : columns;
   if (n < 2)
     return mms_fail(error, MMS_ERR_INPUT, "PCA and whitening need at least 2 training points; there is %lld",
                     (long long)n);
@@ -38,38 +38,64 @@ static mms_status check_options(const mms_matrix *data, int64_t components, mms_
   return MMS_OK;
 }
 
-/* mean [D] over the rows of X [n][D]. */
-static void column_means(const mms_matrix *data, double *mean) {
-  for (int64_t i = 0; i < data->rows; i++)
-    for (int64_t j = 0; j < data->cols; j++) mean[j] += data->data[i * data->cols + j];
-  for (int64_t j = 0; j < data->cols; j++) mean[j] /= (double)data->rows;
+/* A pass over the rows of X: what is summed up and what it takes. */
+typedef struct pass {
+  const mms_rows *data;
+  double *mean, *tile, *covariance;
+} pass;
+
+static void add_to_mean(void *context, int64_t first, int64_t rows, const double *points) {
+  const pass *p = context;
+  const int64_t columns = p->data->dim;
+  (void)first;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++) p->mean[j] += points[i * columns + j];
+}
+
+/* mean [D] (zero before) over the rows of X [n][D]. */
+static mms_status column_means(const mms_rows *data, double *mean, mms_error *error) {
+  pass p = {.data = data, .mean = mean};
+  mms_status status = mms_rows_walk(data, add_to_mean, &p, error);
+  for (int64_t j = 0; j < data->dim; j++) mean[j] /= (double)data->count;
+  return status;
+}
+
+/* Rows of a product; pieces are a multiple of it, so that the sums are grouped alike however the rows come by. */
+enum { TILE = 256 };
+_Static_assert(MMS_TRAINING_TILE % TILE == 0, "pieces are whole tiles");
+
+static void add_to_covariance(void *context, int64_t first, int64_t rows, const double *points) {
+  const pass *p = context;
+  const int64_t columns = p->data->dim;
+  for (int64_t done = 0; done < rows; done += TILE) {
+    const int64_t now = rows - done < TILE ? rows - done : TILE;
+    for (int64_t i = 0; i < now; i++)
+      for (int64_t j = 0; j < columns; j++) p->tile[i * columns + j] = points[(done + i) * columns + j] - p->mean[j];
+    mms_dense_gram_upper(now, columns, 1.0 / (double)(p->data->count - 1), p->tile, first + done > 0 ? 1.0 : 0.0,
+                         p->covariance);
+  }
 }
 
 /* C = (X − 1 meanᵀ)ᵀ (X − 1 meanᵀ) / (n − 1), summed over tiles of rows; both triangles. */
-static mms_status covariance(const mms_matrix *data, const double *mean, mms_matrix *out, mms_error *error) {
-  enum { TILE = 256 };
-  int64_t columns = data->cols;
+static mms_status covariance(const mms_rows *data, double *mean, mms_matrix *out, mms_error *error) {
+  const int64_t columns = data->dim;
   double *tile = NULL;
   mms_status status = mms_matrix_create(out, columns, columns, "the covariance of the training points", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&tile, TILE * columns, "centred training points", error);
   if (status != MMS_OK) return status;
-  for (int64_t first = 0; first < data->rows; first += TILE) {
-    int64_t rows = data->rows - first < TILE ? data->rows - first : TILE;
-    for (int64_t i = 0; i < rows; i++)
-      for (int64_t j = 0; j < columns; j++) tile[i * columns + j] = data->data[(first + i) * columns + j] - mean[j];
-    mms_dense_gram_upper(rows, columns, 1.0 / (double)(data->rows - 1), tile, first > 0 ? 1.0 : 0.0, out->data);
-  }
+  pass p = {.data = data, .mean = mean, .tile = tile, .covariance = out->data};
+  status = mms_rows_walk(data, add_to_covariance, &p, error);
   mms_dense_mirror_upper(columns, out->data);
   free(tile);
-  return MMS_OK;
+  return status;
 }
 
-static mms_status spectrum_of(spectrum *s, const mms_matrix *data, const double *mean, mms_error *error) {
+static mms_status spectrum_of(spectrum *s, const mms_rows *data, double *mean, mms_error *error) {
   mms_matrix matrix = {0};
   mms_status status = covariance(data, mean, &matrix, error);
-  if (status == MMS_OK) status = mms_matrix_create(&s->vectors, data->cols, data->cols, "eigenvectors", error);
-  if (status == MMS_OK) status = mms_allocate_doubles(&s->values, data->cols, "eigenvalues", error);
-  if (status == MMS_OK) status = mms_dense_eigen(data->cols, matrix.data, s->values, s->vectors.data, error);
+  if (status == MMS_OK) status = mms_matrix_create(&s->vectors, data->dim, data->dim, "eigenvectors", error);
+  if (status == MMS_OK) status = mms_allocate_doubles(&s->values, data->dim, "eigenvalues", error);
+  if (status == MMS_OK) status = mms_dense_eigen(data->dim, matrix.data, s->values, s->vectors.data, error);
   mms_matrix_free(&matrix);
   return status;
 }
@@ -112,9 +138,9 @@ static mms_status fill_symmetric(mms_transform *t, const mms_matrix *vectors, co
   return MMS_OK;
 }
 
-mms_status mms_transform_begin(mms_transform *transform, double **scales, const mms_matrix *data, int64_t components,
+mms_status mms_transform_begin(mms_transform *transform, double **scales, const mms_rows *data, int64_t components,
                                mms_whiten whiten, int64_t whiten_top, mms_error *error) {
-  int64_t columns = data->cols;
+  int64_t columns = data->dim;
   *scales = NULL;
   *transform = (mms_transform){.identity = true, .data_dim = columns, .dim = columns};
   if (components == 0 && whiten == MMS_WHITEN_NONE) return MMS_OK;
@@ -126,13 +152,17 @@ mms_status mms_transform_begin(mms_transform *transform, double **scales, const 
   if (status == MMS_OK) status = mms_matrix_create(&transform->encode, columns, transform->dim, "the encoder", error);
   if (status == MMS_OK) status = mms_matrix_create(&transform->decode, transform->dim, columns, "the decoder", error);
   if (status == MMS_OK) status = mms_allocate_doubles(scales, transform->dim, "scales", error);
-  if (status == MMS_OK) column_means(data, transform->offset.data);
-  if (status != MMS_OK) mms_transform_free(transform);
+  if (status == MMS_OK) status = column_means(data, transform->offset.data, error);
+  if (status != MMS_OK) {
+    mms_transform_free(transform);
+    free(*scales);
+    *scales = NULL;
+  }
   return status;
 }
 
-mms_status mms_transform_fit(mms_transform *transform, const mms_matrix *data, int64_t components, mms_whiten whiten,
-                             int64_t whiten_top, mms_error *error) {
+mms_status mms_transform_fit_rows(mms_transform *transform, const mms_rows *data, int64_t components, mms_whiten whiten,
+                                  int64_t whiten_top, mms_error *error) {
   spectrum s = {0};
   double *scales = NULL;
   mms_status status = mms_transform_begin(transform, &scales, data, components, whiten, whiten_top, error);
@@ -141,13 +171,19 @@ mms_status mms_transform_fit(mms_transform *transform, const mms_matrix *data, i
   if (status == MMS_OK) {
     mms_transform_scales(transform->dim, s.values, whiten, whiten_top, scales);
     for (int64_t j = 0; components > 0 && j < transform->dim; j++)
-      mms_transform_put_component(transform, j, s.vectors.data + j, data->cols, scales[j]);
+      mms_transform_put_component(transform, j, s.vectors.data + j, data->dim, scales[j]);
     if (components == 0) status = fill_symmetric(transform, &s.vectors, scales, error);
   }
   spectrum_free(&s);
   free(scales);
   if (status != MMS_OK) mms_transform_free(transform);
   return status;
+}
+
+mms_status mms_transform_fit(mms_transform *transform, const mms_matrix *data, int64_t components, mms_whiten whiten,
+                             int64_t whiten_top, mms_error *error) {
+  const mms_rows rows = mms_rows_of_matrix(data);
+  return mms_transform_fit_rows(transform, &rows, components, whiten, whiten_top, error);
 }
 
 /* out [rows][n] += (in [rows][m] − offset) a [m][n]. Each element is summed in the same order, k = 0, 1, …, whoever

@@ -35,15 +35,14 @@ static mms_status spectrum_create(spectrum *s, const mms_team *team, int64_t col
 }
 
 /* Eigenvalues and eigenvectors of the covariance of rank 0's X [n][D] about its mean [D]. Collective; agreed. */
-static mms_status find_spectrum(spectrum *s, const mms_team *team, const mms_matrix *data, int64_t n,
-                                const double *mean, mms_error *error) {
+static mms_status find_spectrum(spectrum *s, const mms_team *team, const mms_rows *data, int64_t n, const double *mean,
+                                mms_error *error) {
   const int64_t columns = mms_rank_grid_order(s->grid);
   double *centre = NULL, *mine = NULL;
   mms_blocks parts;
   mms_status status =
       mms_team_agree(team, mms_allocate_doubles(&centre, columns, "the mean of the training points", error), error);
-  if (status == MMS_OK)
-    status = mms_training_parts_deal(&parts, &mine, team, n, columns, data != NULL ? data->data : NULL, error);
+  if (status == MMS_OK) status = mms_training_parts_deal(&parts, &mine, team, n, columns, data, error);
   if (status == MMS_OK) {
     if (data != NULL) memcpy(centre, mean, (size_t)columns * sizeof *centre);
     mms_team_broadcast(team, centre, (size_t)columns * sizeof *centre, 0);
@@ -100,8 +99,9 @@ static void take_symmetric(spectrum *s, mms_transform *transform, const double *
   }
 }
 
-mms_status mms_transform_fit_distributed(mms_transform *transform, const mms_team *team, const mms_matrix *data,
-                                         int64_t components, mms_whiten whiten, int64_t whiten_top, mms_error *error) {
+mms_status mms_transform_fit_rows_distributed(mms_transform *transform, const mms_team *team, const mms_rows *data,
+                                              int64_t components, mms_whiten whiten, int64_t whiten_top,
+                                              mms_error *error) {
   struct {
     int64_t n, columns, dim;
   } sizes = {0};
@@ -112,7 +112,7 @@ mms_status mms_transform_fit_distributed(mms_transform *transform, const mms_tea
   *transform = (mms_transform){.identity = true};
   if (leads) status = mms_transform_begin(transform, &scales, data, components, whiten, whiten_top, error);
   status = mms_team_agree(team, status, error);
-  if (leads) sizes.n = data->rows, sizes.columns = data->cols, sizes.dim = transform->identity ? 0 : transform->dim;
+  if (leads) sizes.n = data->count, sizes.columns = data->dim, sizes.dim = transform->identity ? 0 : transform->dim;
   if (status == MMS_OK) mms_team_broadcast(team, &sizes, sizeof sizes, 0);
   if (status == MMS_OK && sizes.dim > 0) { /* there is something to fit */
     if (!leads) status = mms_allocate_doubles(&scales, sizes.dim, "scales", error);
@@ -131,4 +131,11 @@ mms_status mms_transform_fit_distributed(mms_transform *transform, const mms_tea
   free(scales);
   if (status != MMS_OK) mms_transform_free(transform);
   return status;
+}
+
+mms_status mms_transform_fit_distributed(mms_transform *transform, const mms_team *team, const mms_matrix *data,
+                                         int64_t components, mms_whiten whiten, int64_t whiten_top, mms_error *error) {
+  const mms_rows rows = data != NULL ? mms_rows_of_matrix(data) : (mms_rows){0};
+  return mms_transform_fit_rows_distributed(transform, team, data != NULL ? &rows : NULL, components, whiten,
+                                            whiten_top, error);
 }

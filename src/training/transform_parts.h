@@ -3,10 +3,19 @@
 #define TRAINING_TRANSFORM_PARTS_H
 
 #include "mmsold/training/transform.h"
+#include "training/rows.h"
+
+/* mms_transform_fit and mms_transform_fit_distributed where X comes by in pieces: twice, and for a distributed fit each
+ * rank then holds its part of it. */
+mms_status mms_transform_fit_rows(mms_transform *transform, const mms_rows *data, int64_t components, mms_whiten whiten,
+                                  int64_t whiten_top, mms_error *error);
+mms_status mms_transform_fit_rows_distributed(mms_transform *transform, const mms_team *team, const mms_rows *data,
+                                              int64_t components, mms_whiten whiten, int64_t whiten_top,
+                                              mms_error *error);
 
 /* An empty transform of the right sizes with the mean of X in it, and scales [d] (freed with free()) to be filled;
  * sizes that cannot be are refused. Identity, and no scales, where there is nothing to fit. Local. */
-mms_status mms_transform_begin(mms_transform *transform, double **scales, const mms_matrix *data, int64_t components,
+mms_status mms_transform_begin(mms_transform *transform, double **scales, const mms_rows *data, int64_t components,
                                mms_whiten whiten, int64_t whiten_top, mms_error *error);
 
 /* √λ'_j, j < d, by which whitening divides direction j, from the eigenvalues [D] of the covariance, descending.

@@ -87,11 +87,13 @@ int64_t mms_training_bytes(const mms_training *training); /* private memory of t
 const char *mms_training_placement(const mms_training *training); /* "replicated, one copy per node" ... */
 
 /* Build the training set: rank 0 reads, selects and fits (the fit may be spread over the ranks); the others receive.
- * (So rank 0 needs memory for the whole source at this time, where the set is partitioned too.) placement auto:
- * partitioned where several ranks work, the caller takes it, d >= partition_from, and 12 n d bytes (the set and the
- * field's single-precision copy) are more than half of what is available on some node or more than is free for shared
- * memory there; else replicated. The values are the same to the bit, and so is the checksum. A source that
- * `mms_training_store` wrote ("FILE.h5" made by `prepare`) is taken with its transform; then
+ * A file comes by in pieces (whole tiles, about 4 MiB) that are sent on as they come, once, and twice more beforehand
+ * for a fit: rank 0 needs no more memory than the others, its part and some pieces (for a fit also D × D matrices; with
+ * labels or count 16 bytes a row). Only rows that are thinned, or drawn, are held by rank 0 all together, for as long
+ * as this takes. placement auto: partitioned where several ranks work, the caller takes it, d >= partition_from, and 12
+ * n d bytes (the set and the field's single-precision copy) are more than half of what is available on some node or
+ * more than is free for shared memory there; else replicated. The values are the same to the bit, and so is the
+ * checksum. A source that `mms_training_store` wrote ("FILE.h5" made by `prepare`) is taken with its transform; then
  * components and whiten must be off. Collective; agreed: on failure all ranks return the same
  * status and *training is empty. Free with mms_training_free (collective). */
 mms_status mms_training_create(mms_training *training, const mms_team *team, const mms_training_options *options,
