@@ -3,7 +3,6 @@
 #include "mmsold/random/random.h"
 
 #include "random/kernels.h"
-#include <stdbool.h>
 #include <string.h>
 
 /* The groups one turn of a loop makes. */
@@ -40,10 +39,13 @@ void mms_random_normals_float(mms_random_key key, int64_t first, int64_t count, 
   float made[4 * MMS_RANDOM_BATCH];
   while (count > 0) {
     part now = next_part(first, count, 4);
-    const bool whole = now.take == 4L * MMS_RANDOM_BATCH; /* where nothing is left over they are made in place */
     mms_random_fill_words(key, now.first, now.groups, &words);
-    mms_random_box_muller_float(now.groups, &words, whole ? out : made);
-    if (!whole) memcpy(out, made + now.skip, (size_t)now.take * sizeof *out);
+    if (now.take == 4L * MMS_RANDOM_BATCH) { /* nothing is left over */
+      mms_random_box_muller_float(now.groups, &words, out);
+    } else {
+      mms_random_box_muller_float(now.groups, &words, made);
+      memcpy(out, made + now.skip, (size_t)now.take * sizeof *out);
+    }
     out += now.take, first += now.take, count -= now.take;
   }
 }

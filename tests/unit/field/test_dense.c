@@ -255,7 +255,7 @@ static void one_point_alone_has_the_same_bits(void **state) {
   mms_random_normals_float((mms_random_key){.seed = 8, .stream = MMS_STREAM_TEST}, 0, 2 * PAIRS * D, noise);
   for (int k = 0; k < D; k++) z[k] = points[5 * D + k] + 0.01 * points[D + k];
   for (int k = 0; k < D; k++) points[NEAR * D + k] = points[5 * D + k] + (k == 0 ? 0.02 : 0.0);
-  for (int k = 0; k < 2 * D; k++) points[30 * D + k] += 100.0; /* points 30 and 31 */
+  for (int k = 0; k < 2 * D; k++) points[30 * D + k] += 100.0;          /* points 30 and 31 */
   const int32_t lists[4] = {5, 30, 9, 31}, heavy[4] = {NEAR, 5, 9, 31}; /* the second call's point is another */
   for (size_t i = 0; i < sizeof KERNELS / sizeof KERNELS[0]; i++) {
     const mms_field_kernel_table *kernels = mms_field_kernels_named(KERNELS[i][0]);
