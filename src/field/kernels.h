@@ -87,9 +87,17 @@ typedef struct mms_field_kernel_table {
   float (*scores)(const float *x, const float *half, int64_t width, int64_t dim, const float *z, float *a);
   /* The i < width with a_i >= threshold, in order; `index` has room for width. Returns how many. */
   int64_t (*select)(const float *a, int64_t width, float threshold, int32_t *index);
-  /* A score that at least k of the a_i reach and not many more (by halving, so it need not be one of them), or `lowest`
-   * where some are no higher than that or there are not k. */
-  float (*reached)(const float *a, int64_t width, int64_t k, float lowest);
+  /* A score that at least k of the a_i reach and not many more (by halving, so it need not be one of them); 1 <= k <=
+   * width. */
+  float (*reached)(const float *a, int64_t width, int64_t k);
+  /* The points whose scores a_i − half_i may be `threshold` or more, in order: between what they lie, and their names
+   * first + i. Errors are bound[0] norm_i + bound[1] off_i + bound[2]: |q − q̂| |x'| + |q̂| |x' − x̂| and what single
+   * precision adds, with room for rounding; without off it is the last. The threshold is a few steps below the one that
+   * is meant. Returns how many; low, high and points have room for MMS_KERNEL_PAD more. */
+  int64_t (*list)(const float *a, const float *half, const float *norm, const float *off, int64_t width,
+                  float threshold, const float *bound, int32_t first, float *low, float *high, int32_t *points);
+  /* Of such a list those with high >= least, in order; returns how many. */
+  int64_t (*keep)(float *low, float *high, int32_t *points, int64_t count, float least);
   /* a_i −= half_i. */
   void (*subtract)(float *a, const float *half, int64_t width);
   /* Scores s± = a ± beta b of one antithetic pair against one tile of points first .. first + width − 1 (width <=

@@ -36,11 +36,11 @@ void mms_neighbours_free(void *state) {
   mms_sift_free(&self->sift);
   mms_shared_free(&self->names);
   mms_nearest_free(&self->nearest);
-  void *arrays[] = {self->packed, self->queries, self->scores, self->found,       self->scored,
-                    self->lists,  self->chosen,  self->others, self->subset_room, self->points_of,
-                    self->lifted, self->x,       self->y,      self->tile_c,      self->drawn_noise,
-                    self->noise,  self->product, self->c,      self->b,           self->plus,
-                    self->minus,  self->w,       self->factor, self->pivots,      self->factor_work};
+  void *arrays[] = {self->norms,   self->packed, self->queries,    self->scores, self->ranked,      self->scored,
+                    self->named,   self->lists,  self->chosen,     self->others, self->subset_room, self->points_of,
+                    self->lifted,  self->x,      self->y,          self->tile_c, self->drawn_noise, self->noise,
+                    self->product, self->c,      self->b,          self->plus,   self->minus,       self->w,
+                    self->factor,  self->pivots, self->factor_work};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) free(arrays[i]);
   free(self);
 }

@@ -17,19 +17,18 @@ enum {
   MMS_NEIGHBOURS_LISTED = 1 << 20
 };
 
-/* A point that may be among the nearest, and between what its score lies: the computed one less and plus its bound. */
+/* Points that may be among the nearest, and between what their scores lie. */
 typedef struct mms_scored {
-  float low, high;
-  int32_t point;
+  float *low, *high;
+  int32_t *point;
 } mms_scored;
 
 /* What the product has found for one row so far: every point that may be among the nearest K. */
 typedef struct mms_scored_list {
-  int64_t count;           /* −1: the row is searched in double precision instead */
-  int64_t level;           /* beyond so many the list is cut down */
-  float threshold;         /* no point with a computed score below it is among the nearest */
-  double error;            /* bound of the rounding error of any score */
-  float off, size, single; /* what the bound for one point is made of */
+  int64_t count;   /* −1: the row is searched in double precision instead */
+  int64_t level;   /* beyond so many the list is cut down */
+  float threshold; /* no point whose score is certainly below it is among the nearest */
+  float bound[3];  /* what a score's error is at most made of: |q − q̂|, |q̂|, and that of single precision */
 } mms_scored_list;
 
 /* The screen of a list (neighbours_sift.c). */
@@ -62,8 +61,10 @@ typedef struct mms_neighbours {
   float *queries;     /* [rows][d] */
   uint16_t *packed;   /* the same in bfloat16, where the screen is */
   float *scores;      /* [rows, rounded up to 16][STRIDE] */
-  int32_t *found;     /* [WIDTH + 16] */
-  mms_scored *scored; /* [rows][room] */
+  float *norms;       /* [WIDTH]: |x'| of a tile, rounded up */
+  float *ranked;      /* [room, at least WIDTH]: scores to choose from */
+  float *scored;      /* [rows][low, high][room] */
+  int32_t *named;     /* [rows][room] */
   mms_scored_list *lists;
 
   /* the search by the tree */
@@ -112,15 +113,18 @@ bool mms_neighbours_gram(const mms_score_options *score, int64_t dim, int64_t pa
 void mms_neighbours_scan(mms_neighbours *self, const mms_queries *q, int64_t first, int64_t rows,
                          mms_field_counters *counters);
 void mms_neighbours_settle(mms_neighbours *self, int64_t r, const double *z);
-/* What these are made of, row r standing for itself: its query and an empty list; its scores a against a tile of
- * points, which are written over; drop what cannot be among the nearest any more. */
+/* What these are made of, row r standing for itself: its query and an empty list; a tile of points for all rows; a
+ * row's scores a against that; its list. */
 void mms_neighbours_begin_row(mms_neighbours *self, const double *z, int64_t r);
-void mms_neighbours_take(mms_neighbours *self, int64_t r, float *a, const mms_screen_tile *tile);
-void mms_neighbours_raise(const mms_neighbours *self, int64_t r);
-/* A point that is certainly above t, the K + 1-st largest of all that scores may be, is among the nearest whatever the
- * rounding: only points that may be above t, no more than K with itself, can be nearer. The others of the list compete
- * by their distances. Returns t, or −∞ where the list is just the nearest. */
-double mms_neighbours_sure(const mms_neighbours *self, int64_t r);
+void mms_neighbours_begin_tile(mms_neighbours *self, const mms_screen_tile *tile);
+void mms_neighbours_take(mms_neighbours *self, int64_t r, const float *a, const mms_screen_tile *tile);
+static inline mms_scored mms_neighbours_scored(const mms_neighbours *self, int64_t r) {
+  float *low = self->scored + 2 * r * self->room;
+  return (mms_scored){low, low + self->room, self->named + r * self->room};
+}
+/* With k places left among the nearest: drops from a row's list what is certainly not of them, offers what certainly is
+ * as if it were infinitely near, and leaves the points that are open. */
+void mms_neighbours_cut(mms_neighbours *self, int64_t r, int64_t k, mms_nearest *nearest);
 int64_t mms_neighbours_room(int64_t k);
 mms_status mms_neighbours_scan_create(mms_neighbours *self, const mms_team *team, mms_screen screen, mms_error *error);
 
@@ -145,6 +149,8 @@ double mms_neighbours_lift(const mms_neighbours *self);
 /* After everything else of `self`. Collective; agreed. */
 mms_status mms_sift_create(mms_neighbours *self, const mms_team *team, mms_error *error);
 void mms_sift_free(mms_sift *sift); /* Collective */
+/* Closer bounds for what is open in the list of row r: its query need not be rounded to bfloat16 here. Local. */
+void mms_sift_open(mms_neighbours *self, int64_t r);
 /* Take over ε of self->drawn_noise. Local. */
 void mms_sift_noise(mms_neighbours *self, int64_t pairs);
 /* The points of the list of row `row` that may have weight in any of these draws, into `kept` and `names`; returns how

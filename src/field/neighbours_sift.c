@@ -100,6 +100,27 @@ static double centre(const mms_neighbours *self, const double *z, float *out) {
   return sqrt(square);
 }
 
+void mms_sift_open(mms_neighbours *self, int64_t r) {
+  const mms_sift *sift = &self->sift;
+  const mms_screen_points *points = &self->points;
+  const mms_scored_list *row = &self->lists[r];
+  const mms_scored list = mms_neighbours_scored(self, r);
+  const float size = mms_float_above(row->bound[0] + row->bound[1]), single = row->bound[2]; /* |q| <= |q − q̂| + |q̂| */
+  memcpy(sift->queries, self->queries + r * self->training->dim, (size_t)self->training->dim * sizeof(float));
+  for (int64_t first = 0; first < row->count; first += sift->width) {
+    const int64_t rest = row->count - first, count = rest < sift->width ? rest : sift->width;
+    self->kernels->listed_products(NULL, sift->half, sift->stride, list.point + first, count, sift->queries, 1,
+                                   sift->products, sift->width);
+    for (int64_t i = 0; i < count; i++) {
+      const int32_t point = list.point[first + i];
+      const float score = sift->products[i] - points->half[point];
+      const float error = (size * points->off[point] + single) * (1.0F + 0x1p-20F);
+      list.low[first + i] = fmaxf(list.low[first + i], mms_float_below(score - error));
+      list.high[first + i] = fminf(list.high[first + i], mms_float_above(score + error));
+    }
+  }
+}
+
 /* Twice what a score of the list may be off by. The queries are not rounded to bfloat16, the points are; γ with its
  * terms as for the other products (screen_points.c); adding `lift` is two more roundings. */
 static double bound(const mms_neighbours *self, double norm, double e, double beta, double lift) {

@@ -15,7 +15,6 @@ _Static_assert((int)MMS_NEIGHBOURS_WIDTH == (int)MMS_TRAINING_TILE, "a tile of t
 typedef struct parts_row {
   const mms_queries *q;
   int64_t row, out; /* in its batch, and of all rows */
-  double sure;      /* scores above it are among the nearest */
   int64_t found;    /* nearest so far */
 } parts_row;
 
@@ -49,7 +48,8 @@ static mms_status create_local(parts_neighbours *self, int64_t max_pairs, mms_er
   mms_neighbours *base = self->base;
   int64_t k = base->k, m = base->list, d = self->view.dim;
   base->room = mms_neighbours_room(k);
-  double row_bytes = (double)(base->room * (int64_t)sizeof(mms_scored) + d * (int64_t)sizeof(float) + 16 * k + 5 * m) +
+  double row_bytes = (double)(base->room * (int64_t)(2 * sizeof(float) + sizeof(int32_t)) + d * (int64_t)sizeof(float) +
+                              16 * k + 5 * m) +
                      (double)(self->screen.points.blocks * MMS_BFLOAT_BLOCK) * sizeof(uint16_t) +
                      sizeof(mms_scored_list) + sizeof(parts_row);
   self->round = (int64_t)(MMS_PARTS_ROUND_BYTES / row_bytes);
@@ -61,8 +61,10 @@ static mms_status create_local(parts_neighbours *self, int64_t max_pairs, mms_er
   } arrays[] = {{&base->queries, self->round * d, sizeof(float)},
                 {&base->packed, mms_screen_packed(&self->screen.points, self->round), sizeof(uint16_t)},
                 {&base->scores, MMS_NEIGHBOURS_ROWS * MMS_NEIGHBOURS_STRIDE, sizeof(float)},
-                {&base->found, MMS_NEIGHBOURS_WIDTH + 16, sizeof(int32_t)},
-                {&base->scored, self->round * base->room, sizeof(mms_scored)},
+                {&base->norms, MMS_NEIGHBOURS_WIDTH, sizeof(float)},
+                {&base->ranked, base->room, sizeof(float)},
+                {&base->scored, 2 * self->round * base->room, sizeof(float)},
+                {&base->named, self->round * base->room, sizeof(int32_t)},
                 {&base->lists, self->round, sizeof(mms_scored_list)},
                 {&self->rows, self->round, sizeof(parts_row)},
                 {&self->index, self->round * k, sizeof(int64_t)},
@@ -121,7 +123,8 @@ static void scan(parts_neighbours *self, int64_t count, mms_field_counters *coun
   for (int64_t r = 0; r < count; r++) mms_neighbours_begin_row(base, query_of(self, &self->rows[r]), r);
   mms_screen_tile tile;
   mms_screen_parts_begin(&self->screen);
-  while (mms_screen_parts_next(&self->screen, &tile))
+  while (mms_screen_parts_next(&self->screen, &tile)) {
+    mms_neighbours_begin_tile(base, &tile);
     for (int64_t first = 0; first < count; first += MMS_NEIGHBOURS_ROWS) {
       int64_t rows = count - first < MMS_NEIGHBOURS_ROWS ? count - first : MMS_NEIGHBOURS_ROWS;
       double start = mms_clock_seconds();
@@ -133,6 +136,7 @@ static void scan(parts_neighbours *self, int64_t count, mms_field_counters *coun
       for (int64_t r = 0; r < rows; r++)
         mms_neighbours_take(base, first + r, base->scores + r * MMS_NEIGHBOURS_STRIDE, &tile);
     }
+  }
 }
 
 static mms_nearest nearest_of(const parts_neighbours *self, int64_t r) {
@@ -149,21 +153,13 @@ static void offer(parts_neighbours *self, int64_t r, double square, int64_t poin
 /* The points that are among the nearest whatever the rounding; what is left of the list competes. Returns whether
  * anything is open. */
 static bool settle_sure(parts_neighbours *self, int64_t r) {
-  mms_scored_list *row = &self->base->lists[r];
-  mms_scored *list = self->base->scored + r * self->base->room;
+  const mms_scored_list *row = &self->base->lists[r];
   self->rows[r].found = 0;
   if (row->count < 0) return true;
-  mms_neighbours_raise(self->base, r);
-  double sure = mms_neighbours_sure(self->base, r);
-  int64_t open = 0;
-  for (int64_t i = 0; i < row->count; i++) {
-    if ((double)list[i].low > sure)
-      offer(self, r, -INFINITY, list[i].point);
-    else
-      list[open++] = list[i];
-  }
-  row->count = open;
-  return open > 0;
+  mms_nearest nearest = nearest_of(self, r);
+  mms_neighbours_cut(self->base, r, self->base->k, &nearest);
+  self->rows[r].found = nearest.count;
+  return row->count > 0;
 }
 
 /* Distances of what is open, as the points come by. */
@@ -175,11 +171,11 @@ static void settle_open(parts_neighbours *self, int64_t count) {
     const double *points = tile.data;
     for (int64_t r = 0; r < count; r++) {
       const mms_scored_list *row = &self->base->lists[r];
-      const mms_scored *list = self->base->scored + r * self->base->room;
+      const int32_t *open = mms_neighbours_scored(self->base, r).point;
       const double *z = query_of(self, &self->rows[r]);
       int64_t all = row->count < 0 ? tile.rows : row->count;
       for (int64_t i = 0; i < all; i++) {
-        int64_t at = row->count < 0 ? i : list[i].point - tile.first;
+        int64_t at = row->count < 0 ? i : open[i] - tile.first;
         if (at >= 0 && at < tile.rows) offer(self, r, mms_square_distance(points + at * d, z, d), tile.first + at);
       }
     }

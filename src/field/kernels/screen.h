@@ -5,6 +5,7 @@
 #include "field/kernels.h"
 #include "field/kernels/simd.h"
 #include <float.h>
+#include <stddef.h>
 
 /* a_i = z·x_i − |x_i|²/2 (ALGORITHMS 1, useful identity), by coordinate, two vectors at a time. Inlined below with
  * constant dimensions, so that the coordinates of z stay in registers. */
@@ -49,16 +50,13 @@ static inline int64_t count_reaching(const float *a, int64_t width, float score)
   return count;
 }
 
-/* Between the smallest and the largest: an eighth too many is near enough. */
-static float reached(const float *a, int64_t width, int64_t k, float lowest) {
-  vf zero = vf_set(0.0F), top = vf_load(a), bottom = vf_sub(zero, top);
-  for (int64_t i = VF_LANES; i < width; i += VF_LANES) {
-    vf v = vf_load(a + i);
-    top = vf_max(top, v);
-    bottom = vf_max(bottom, vf_sub(zero, v));
-  }
-  float low = -vf_largest(bottom), high = vf_largest(top);
-  if (!(low > lowest) || width < k) return lowest;
+/* Between the least of the first k, which k reach, and the largest: an eighth too many is near enough. */
+static float reached(const float *a, int64_t width, int64_t k) {
+  float low = a[0], high;
+  for (int64_t i = 1; i < k; i++) low = a[i] < low ? a[i] : low;
+  vf top = vf_load(a);
+  for (int64_t i = VF_LANES; i < width; i += VF_LANES) top = vf_max(top, vf_load(a + i));
+  high = vf_largest(top);
   for (int halving = 0; halving < 24; halving++) {
     float middle = low + 0.5F * (high - low);
     int64_t count = count_reaching(a, width, middle);
@@ -69,6 +67,45 @@ static float reached(const float *a, int64_t width, int64_t k, float lowest) {
     if (count >= k && count <= k + k / 8) break;
   }
   return low;
+}
+
+/* Down and up by a step or two, as in float_bounds.h. */
+static inline vf vf_away(vf a, float sign) {
+  const vf size = vf_max(a, vf_sub(vf_set(0.0F), a));
+  return vf_fma(vf_set(sign), vf_fma(size, vf_set(0x1p-23F), vf_set(FLT_MIN)), a);
+}
+
+static int64_t list_points(const float *a, const float *half, const float *norm, const float *off, int64_t width,
+                           float threshold, const float *bound, int32_t first, float *low, float *high,
+                           int32_t *points) {
+  const vf limit = vf_set(threshold), size = vf_set(bound[0]), length = vf_set(bound[1]), single = vf_set(bound[2]);
+  int64_t count = 0;
+  for (int64_t i = 0; i < width; i += VF_LANES) {
+    const vf score = vf_sub(vf_load(a + i), vf_load(half + i));
+    vf error = single;
+    if (off != NULL) error = vf_fma(size, vf_load(norm + i), vf_fma(length, vf_load(off + i), error));
+    const uint32_t mask = vf_at_least(vf_add(score, error), limit);
+    if (mask == 0) continue;
+    vf_pack(low + count, mask, vf_away(vf_sub(score, error), -1.0F));
+    vf_pack(high + count, mask, vf_away(vf_add(score, error), 1.0F));
+    count += vf_compress(points + count, mask, first + (int32_t)i);
+  }
+  return count;
+}
+
+static int64_t keep_points(float *low, float *high, int32_t *points, int64_t count, float least) {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < count; i += VF_LANES) {
+    const vf l = vf_load(low + i), h = vf_load(high + i);
+    uint32_t mask = vf_at_least(h, vf_set(least));
+    if (count - i < VF_LANES) mask &= (1U << (count - i)) - 1U;
+    if (mask == 0) continue;
+    vf_pack(low + kept, mask, l); /* never beyond what was read */
+    vf_pack(high + kept, mask, h);
+    vi_pack(points + kept, mask, points + i);
+    kept += __builtin_popcount(mask);
+  }
+  return kept;
 }
 
 static void subtract(float *a, const float *half, int64_t width) {

@@ -61,6 +61,13 @@ static inline int64_t vf_compress(int32_t *p, uint32_t mask, int32_t base) {
   _mm512_storeu_si512(p, _mm512_maskz_compress_epi32((__mmask16)mask, index));
   return __builtin_popcount(mask);
 }
+/* Write the lanes set in `mask` to p (which has room for VF_LANES), in order: of a, or of integers in memory. */
+static inline void vf_pack(float *p, uint32_t mask, vf a) {
+  _mm512_storeu_ps(p, _mm512_maskz_compress_ps((__mmask16)mask, a));
+}
+static inline void vi_pack(int32_t *p, uint32_t mask, const int32_t *from) {
+  _mm512_storeu_si512(p, _mm512_maskz_compress_epi32((__mmask16)mask, _mm512_loadu_si512(from)));
+}
 /* Write the lanes set in `mask` to p (which has room for VD_LANES), in order; returns how many. */
 static inline int64_t vd_compress(double *p, uint32_t mask, vd a) {
   _mm512_storeu_pd(p, _mm512_maskz_compress_pd((__mmask8)mask, a));
@@ -207,6 +214,14 @@ static inline int64_t vf_compress(int32_t *p, uint32_t mask, int32_t base) {
   int64_t count = 0;
   for (; mask != 0; mask &= mask - 1) p[count++] = base + __builtin_ctz(mask);
   return count;
+}
+static inline void vf_pack(float *p, uint32_t mask, vf a) {
+  float lanes[VF_LANES];
+  vf_store(lanes, a);
+  for (; mask != 0; mask &= mask - 1) *p++ = lanes[__builtin_ctz(mask)];
+}
+static inline void vi_pack(int32_t *p, uint32_t mask, const int32_t *from) {
+  for (; mask != 0; mask &= mask - 1) *p++ = from[__builtin_ctz(mask)];
 }
 static inline int64_t vd_compress(double *p, uint32_t mask, vd a) {
   double lanes[VD_LANES];

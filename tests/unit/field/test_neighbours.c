@@ -147,8 +147,9 @@ static void the_bound_is_needed(void **state) {
   mms_queries q = {.count = 1, .points = z, .bandwidth = 0.1};
   mms_field_counters counters = {0};
   mms_neighbours_scan(self, &q, 0, 1, &counters);
+  const mms_scored list = mms_neighbours_scored(self, 0);
   for (int64_t i = 0; i < self->lists[0].count; i++) /* float scores at their word */
-    self->scored[i].low = self->scored[i].high = 0.5F * (self->scored[i].low + self->scored[i].high);
+    list.low[i] = list.high[i] = 0.5F * (list.low[i] + list.high[i]);
   mms_neighbours_settle(self, 0, z);
   mms_sort_int64(self->nearest.index, 51);
   for (int i = 0; i < 51; i++) wrong += self->nearest.index[i] != right[i];

@@ -300,36 +300,6 @@ static void without_tiles_it_is_single_precision(void **state) {
   cloud_free(&training);
 }
 
-/* Where the threshold of a search for the K nearest starts: reached by K scores and by few more where they differ. */
-static void scores_that_k_reach(void **state) {
-  (void)state;
-  enum { WIDTH = 512 };
-  static const char *const sets[] = {"portable", "avx2", "avx512", "amx"};
-  const int64_t ks[] = {1, 20, 50, 200, 400};
-  double normals[WIDTH];
-  float *a = aligned_alloc(64, WIDTH * sizeof *a);
-  mms_random_normals((mms_random_key){.seed = 5, .stream = MMS_STREAM_TEST}, 0, WIDTH, normals);
-  for (int kind = 0; kind < 4; kind++) { /* as they are, on few values, with one far above, filled up */
-    for (int64_t i = 0; i < WIDTH; i++) a[i] = (float)(kind == 1 ? round(2.0 * normals[i]) : normals[i] - 30.0);
-    if (kind == 2) a[77] = 1e4F;
-    if (kind == 3) a[500] = a[501] = -1e30F;
-    for (size_t set = 0; set < 4; set++)
-      for (size_t c = 0; c < 5; c++) {
-        const mms_field_kernel_table *kernels = mms_field_kernels_named(sets[set]);
-        if (kernels == NULL) continue;
-        float t = kernels->reached(a, WIDTH, ks[c], -1e29F);
-        int64_t count = 0;
-        for (int64_t i = 0; i < WIDTH; i++) count += a[i] >= t;
-        assert_true((t > -1e29F) == (kind != 3) && count >= ks[c]);
-        if (kind == 0 || kind == 2) assert_true(count <= ks[c] + ks[c] / 8);
-      }
-  }
-  for (int64_t i = 0; i < WIDTH; i++) a[i] = 3.0F;
-  assert_true(mms_field_kernels_named("portable")->reached(a, WIDTH, 50, -1e29F) == 3.0F);
-  assert_true(mms_field_kernels_named("portable")->reached(a, WIDTH, WIDTH + 1, -1e29F) == -1e29F);
-  free(a);
-}
-
 int main(int argc, char **argv) {
   if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
@@ -340,7 +310,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(the_bound_is_reached),
       cmocka_unit_test(the_choice_is_by_what_is_let_through),
       cmocka_unit_test(without_tiles_it_is_single_precision),
-      cmocka_unit_test(scores_that_k_reach),
+
   };
   return team_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

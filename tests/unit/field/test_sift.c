@@ -1,5 +1,6 @@
-/* Truths (d) and (h) for the screen of a neighbours' list: its products are within their bound, and whatever it leaves
- * out, the bits of the field are those of a list taken whole. */
+/* Truths (d) and (h) for the lists of the neighbours' search and the screen of what it found: kernels do what plain
+ * loops do, products are within their bound, and whatever is left out, the bits of the field are those of a list taken
+ * whole. */
 #include "team_support.h"
 #include "unit/field/field_support.h"
 
@@ -14,17 +15,17 @@ static float normal(int64_t i) {
   return (float)value;
 }
 
-/* --- the kernel --------------------------------------------------------------------------- */
+/* --- the kernels --------------------------------------------------------------------------- */
 
 /* Every number of queries, rows of floats and of bfloat16, listed with repetition, against sums in double. */
 static void products_are_near_those_in_double(void **state) {
   (void)state;
-  enum { N = 9, COUNT = 13, WIDTH = 16, LINES = 7 };
+  enum { N = 10, COUNT = 13, WIDTH = 16, LINES = 7, MOST = 96 };
   const int32_t index[COUNT] = {0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 0};
-  for (int64_t stride = 16; stride <= 96; stride += 16) {
-    float *rows = aligned_alloc(64, (size_t)(N * stride) * sizeof *rows);
-    float *queries = aligned_alloc(64, (size_t)(LINES * stride) * sizeof *queries), out[LINES * WIDTH];
-    uint16_t *half = aligned_alloc(64, (size_t)(N * stride) * sizeof *half);
+  for (int64_t stride = 16; stride <= MOST; stride += 16) {
+    float *rows = aligned_alloc(64, (size_t)(N * MOST) * sizeof *rows);
+    float *queries = aligned_alloc(64, (size_t)(LINES * MOST) * sizeof *queries), out[LINES * WIDTH];
+    uint16_t *half = aligned_alloc(64, (size_t)(N * MOST) * sizeof *half);
     for (int64_t i = 0; i < N * stride; i++) rows[i] = normal(i);
     for (int64_t i = 0; i < LINES * stride; i++) queries[i] = normal(10000 + i);
     for (int64_t i = 0; i < N * stride; i++) { /* any sixteen bits of a number's float are a bfloat16 */
@@ -60,6 +61,89 @@ static void products_are_near_those_in_double(void **state) {
   }
 }
 
+/* Where the threshold of a search for the K nearest starts: reached by K scores and by few more where they differ. */
+static void scores_that_k_reach(void **state) {
+  (void)state;
+  enum { WIDTH = 512 };
+  const int64_t ks[] = {1, 20, 50, 200, 400};
+  double normals[WIDTH];
+  float *a = aligned_alloc(64, WIDTH * sizeof *a);
+  mms_random_normals((mms_random_key){.seed = 5, .stream = MMS_STREAM_TEST}, 0, WIDTH, normals);
+  for (int kind = 0; kind < 4; kind++) { /* as they are, on few values, with one far above, filled up */
+    for (int64_t i = 0; i < WIDTH; i++) a[i] = (float)(kind == 1 ? round(2.0 * normals[i]) : normals[i] - 30.0);
+    if (kind == 2) a[77] = 1e4F;
+    if (kind == 3) a[500] = a[501] = -1e30F;
+    for (int set = 0; set < SETS; set++)
+      for (size_t c = 0; c < 5; c++) {
+        const mms_field_kernel_table *kernels = mms_field_kernels_named(KERNELS[set]);
+        if (kernels == NULL) continue;
+        float t = kernels->reached(a, WIDTH, ks[c]);
+        int64_t count = 0;
+        for (int64_t i = 0; i < WIDTH; i++) count += a[i] >= t;
+        assert_true(count >= ks[c]);
+        if (kind == 0 || kind == 2) assert_true(count <= ks[c] + ks[c] / 8);
+      }
+  }
+  for (int64_t i = 0; i < WIDTH; i++) a[i] = 3.0F;
+  assert_true(mms_field_kernels_named("portable")->reached(a, WIDTH, 50) == 3.0F);
+  free(a);
+}
+
+/* What a search lists of a tile, and what it keeps of the list: by each set of kernels what plain loops say, the bounds
+ * neither too narrow nor wide. */
+static void lists_are_those_of_plain_loops(void **state) {
+  (void)state;
+  enum { WIDTH = 512, ROOM = WIDTH + MMS_KERNEL_PAD };
+  const float room = 1.0F + 0x1p-20F, bound[3] = {0.01F * room, 2.0F * room, 1e-4F * room};
+  const float thresholds[] = {-1e29F, -0.8F, 1.0F, 5.0F};
+  double normals[2 * WIDTH];
+  float *a = aligned_alloc(64, 6 * ROOM * sizeof *a), *half = a + ROOM, *off = half + ROOM, *norm = off + ROOM;
+  float *low = norm + ROOM, *high = low + ROOM;
+  int32_t *points = aligned_alloc(64, ROOM * sizeof *points);
+  mms_random_normals((mms_random_key){.seed = 6, .stream = MMS_STREAM_TEST}, 0, 2 * WIDTH, normals);
+  for (int64_t i = 0; i < WIDTH; i++) {
+    const bool real = i < WIDTH - 3; /* padding at the end */
+    a[i] = (float)normals[i];
+    half[i] = real ? (float)(0.5 + 0.1 * fabs(normals[WIDTH + i])) : 1e30F;
+    norm[i] = sqrtf(2.0F * half[i]);
+    off[i] = real ? (float)(1e-3 * fabs(normals[WIDTH + i])) : 0.0F;
+  }
+  for (int set = 0; set < SETS; set++)
+    for (int way = 0; way < 2; way++)
+      for (int t = 0; t < 4; t++) {
+        const mms_field_kernel_table *kernels = mms_field_kernels_named(KERNELS[set]);
+        if (kernels == NULL) continue;
+        const int64_t count =
+            kernels->list(a, half, norm, way == 0 ? NULL : off, WIDTH, thresholds[t], bound, 1000, low, high, points);
+        int64_t wanted = 0, kept = 0;
+        for (int64_t i = 0; i < WIDTH; i++) {
+          double error = 1e-4, score = (double)(a[i] - half[i]);
+          if (way == 1) error += 0.01 * (double)norm[i] + 2.0 * (double)off[i];
+          if (score + error < (double)thresholds[t]) continue;
+          assert_true(wanted < count && points[wanted] == 1000 + i);
+          assert_true((double)low[wanted] < score - error && (double)low[wanted] > score - error - 1e-6);
+          assert_true((double)high[wanted] > score + error && (double)high[wanted] < score + error + 1e-6);
+          wanted++;
+        }
+        assert_int_equal(count, wanted);
+        const float least = count > 0 ? low[count / 2] : 0.0F;
+        float before[2][ROOM];
+        int32_t names[ROOM];
+        memcpy(before[0], low, sizeof before[0]);
+        memcpy(before[1], high, sizeof before[1]);
+        memcpy(names, points, sizeof names);
+        const int64_t left = kernels->keep(low, high, points, count, least);
+        for (int64_t i = 0; i < count; i++) {
+          if (before[1][i] < least) continue;
+          assert_true(kept < left && points[kept] == names[i]);
+          assert_true(low[kept] == before[0][i] && high[kept] == before[1][i]);
+          kept++;
+        }
+        assert_int_equal(left, kept);
+      }
+  free(a), free(points);
+}
+
 /* --- the field ---------------------------------------------------------------------------- */
 
 static mms_neighbours *make(const mms_training *training, const mms_score_options *score, mms_screen screen,
@@ -74,10 +158,12 @@ static mms_neighbours *make(const mms_training *training, const mms_score_option
 static void ask(mms_neighbours *self, const mms_queries *q, bool whole, double *mean, double *mass) {
   mms_field_counters counters = {0};
   const int64_t stride = self->sift.stride;
-  if (whole) self->sift.stride = 0;
+  const uint16_t *half = self->sift.half;
+  if (whole) self->sift.stride = 0, self->sift.half = NULL; /* nor what is open in a search */
   self->sift.pause = 0;
   mms_backend_neighbours.evaluate(self, q, MMS_PULL_DISPLACEMENT, mean, mass, &counters);
   self->sift.stride = stride;
+  self->sift.half = half;
 }
 
 /* How many points the screen keeps of the list that row 0 was left with. */
@@ -187,6 +273,8 @@ int main(int argc, char **argv) {
   if (!team_begin(&argc, &argv)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(products_are_near_those_in_double),
+      cmocka_unit_test(scores_that_k_reach),
+      cmocka_unit_test(lists_are_those_of_plain_loops),
       cmocka_unit_test(lists_are_as_good_as_whole),
       cmocka_unit_test(the_bound_is_needed),
       cmocka_unit_test(it_rests_where_it_is_of_no_use),
