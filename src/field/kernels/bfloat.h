@@ -35,7 +35,7 @@ static inline bfloat_sums bfloat_none(void) { return (bfloat_sums){_mm512_setzer
 
 /* Of the first `count` of them; the others are taken for 0. */
 static inline bfloat_sums bfloat_round(const float *q, int64_t count, uint16_t *out, bfloat_sums s) {
-  const __mmask16 held = count >= BFLOAT_LANES ? 0xffff : count <= 0 ? 0 : (__mmask16)((1U << count) - 1U);
+  const __mmask16 held = (__mmask16)(count >= BFLOAT_LANES ? 0xffffU : count <= 0 ? 0U : (1U << count) - 1U);
   __m512 from = _mm512_maskz_loadu_ps(held, q);
   __m512i bits = _mm512_castps_si512(from), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   bits = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
