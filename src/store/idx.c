@@ -25,7 +25,8 @@ struct mms_idx {
   int64_t dims[8], columns; /* columns: of the flattened array */
   int64_t expected;         /* bytes of data, unpacked */
   int64_t at;               /* those that have come by */
-  void *piece;              /* [PIECE] bytes */
+  void *piece;              /* [room] bytes */
+  int64_t room;             /* PIECE, or all of the data */
 };
 
 /* Up to `wanted` bytes, at most PIECE; *got less than that at the end. A damaged stream is an error, a cut one an end.
@@ -148,7 +149,8 @@ mms_status mms_idx_open(mms_idx **idx, const char *path, int *rank, int64_t dims
   status = open_source(self, path, error);
   if (status == MMS_OK) status = read_header(self, error);
   if (status == MMS_OK) status = check_claim(self, error);
-  if (status == MMS_OK) status = mms_allocate(&self->piece, PIECE, 1, "a piece of an IDX file", error);
+  self->room = self->expected < PIECE ? self->expected : PIECE;
+  if (status == MMS_OK) status = mms_allocate(&self->piece, self->room, 1, "a piece of an IDX file", error);
   *rank = self->rank;
   for (int i = 0; i < 8; i++) dims[i] = i < *rank ? self->dims[i] : 0;
   *is_bytes = self->element.kind == MMS_ELEMENT_UNSIGNED;
@@ -172,7 +174,7 @@ mms_status mms_idx_rows(mms_idx *source, int64_t first, int64_t count, double *o
   if (first < 0 || count < 0 || first > source->dims[0] - count)
     return mms_fail(error, MMS_ERR_INTERNAL, "%s: rows %lld + %lld were asked for, there are %lld", source->path,
                     (long long)first, (long long)count, (long long)source->dims[0]);
-  const int64_t size = source->element.size, items = count * source->columns, at_once = PIECE / size;
+  const int64_t size = source->element.size, items = count * source->columns, at_once = source->room / size;
   mms_status status = go_to(source, first * source->columns * size, error);
   for (int64_t done = 0; done < items && status == MMS_OK; done += at_once) {
     const int64_t now = items - done < at_once ? items - done : at_once;

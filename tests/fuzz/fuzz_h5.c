@@ -27,6 +27,24 @@ static void expect(mms_status status, const mms_error *error, const char *path) 
   if (status != MMS_OK) fuzz_demand_refusal(status, error, path);
 }
 
+/* Row by row what was read whole. */
+static void read_rows(mms_h5 *file, const char *path, const char *name, const mms_matrix *whole) {
+  mms_error error = mms_error_none();
+  mms_h5_rows *rows = NULL;
+  int rank;
+  int64_t dims[8];
+  double row[1024];
+  mms_status status = mms_h5_rows_open(&rows, file, name, &rank, dims, &error);
+  expect(status, &error, path);
+  for (int64_t i = 0; status == MMS_OK && i < whole->rows && i < 64; i++) {
+    status = mms_h5_rows_read(rows, i, 1, row, &error);
+    fuzz_demand(status == MMS_OK, "a row of what was read whole can be read");
+    fuzz_demand(memcmp(row, whole->data + i * whole->cols, (size_t)whole->cols * sizeof(double)) == 0,
+                "and is the same by rows");
+  }
+  mms_h5_rows_close(&rows);
+}
+
 static void read_dataset(mms_h5 *file, const char *path, const char *name) {
   mms_error error = mms_error_none();
   int rank = 0;
@@ -46,6 +64,7 @@ static void read_dataset(mms_h5 *file, const char *path, const char *name) {
       fuzz_demand(memcmp(row, matrix.data + (matrix.rows - 1) * matrix.cols, (size_t)matrix.cols * sizeof(double)) == 0,
                   "and is the same");
     }
+    if (matrix.cols < 1024) read_rows(file, path, name, &matrix);
     mms_matrix_free(&matrix);
   }
 }
