@@ -7,8 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Plain loops over d × d numbers, once per instruction set: the same bits. */
+/* Plain loops over d × d numbers, once per instruction set: the same bits. AddressSanitizer is not ready when the choice
+ * is made. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONED
+#endif
 
 /* Hand out `count` doubles of the constraint's memory on fresh cache lines; with memory still
  * NULL only the need is counted. */
