@@ -1,19 +1,12 @@
 /* The d × d work of a step, the same on every rank. */
 #include "ensemble/constraint_state.h"
 
+#include "base/clones.h"
 #include "ensemble/few.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Plain loops over d × d numbers, once per instruction set: the same bits. AddressSanitizer is not ready when the choice
- * is made. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONED
-#endif
 
 /* Hand out `count` doubles of the constraint's memory on fresh cache lines; with memory still
  * NULL only the need is counted. */
@@ -77,7 +70,7 @@ static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool ste
 }
 
 /* The largest |a_ij|, j > i, of a matrix [n][n]. */
-CLONED
+MMS_CLONES
 static double largest_beside(int64_t n, const double *a) {
   enum { LANES = 8 };
   double largest[LANES] = {0.0}, most = 0.0;
@@ -110,7 +103,7 @@ static double drift_trace(const mms_constraint *constraint) {
 }
 
 /* The 1-norm, largest column sum, of an n × n matrix; work: [n]. */
-CLONED
+MMS_CLONES
 static double column_norm(int64_t n, const double *restrict a, double *restrict work) {
   double largest = 0.0;
   memset(work, 0, (size_t)n * sizeof *work);
@@ -133,7 +126,7 @@ static inline double size_of(int64_t count, const double *a) {
 }
 
 /* The same of a symmetric matrix, packed by rows of its upper triangle. */
-CLONED
+MMS_CLONES
 static double packed_norm(int64_t n, const double *restrict packed, double *restrict work) {
   double largest = 0.0;
   memset(work, 0, (size_t)n * sizeof *work);
@@ -171,7 +164,7 @@ static inline void turn_tile(int64_t n, const double *matrix, int64_t i0, int64_
 }
 
 /* A = I − sym(C)/P of n × n. */
-CLONED
+MMS_CLONES
 static void projection(int64_t n, double particles, const double *restrict c, double *restrict a) {
   tile t;
   for (int64_t i0 = 0; i0 < n; i0 += TILE)
@@ -187,7 +180,7 @@ static void projection(int64_t n, double particles, const double *restrict c, do
 }
 
 /* The upper triangle of root = (sym(B) + S)/P − m mᵀ, S packed; below the diagonal other numbers. */
-CLONED
+MMS_CLONES
 static void second_moment(int64_t n, double particles, const double *restrict b, const double *restrict s,
                           const double *restrict m, double *restrict root) {
   tile t;
@@ -266,7 +259,7 @@ static mms_status triangular_root(mms_constraint *constraint, double *condition,
 }
 
 /* The largest square sum of a column; work: [n]. */
-CLONED
+MMS_CLONES
 static double longest_column(int64_t n, const double *restrict a, double *restrict work) {
   double longest = 0.0;
   memset(work, 0, (size_t)n * sizeof *work);

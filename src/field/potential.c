@@ -16,18 +16,13 @@
  * of 256 roundings. */
 #include "mmsold/field/potential.h"
 
+#include "base/clones.h"
 #include "field/noise.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONED
-#endif
 
 enum {
   PAIRS_AT_ONCE = 128,       /* of one group: 2 · 128 columns of b for 12 points are 24 KiB, within the first cache */
@@ -218,7 +213,7 @@ static void load_draws(mms_potential *self, const mms_queries *queries, int64_t 
 }
 
 /* S_m = Σ_i a_i b_im, four training points at a time. */
-CLONED
+MMS_CLONES
 static void add_products(int64_t n, int64_t width, const double *restrict a, const double *restrict b,
                          double *restrict s) {
   int64_t i = 0;
@@ -236,7 +231,7 @@ static void add_products(int64_t n, int64_t width, const double *restrict a, con
 }
 
 /* log Π S_m of up to WIDTH normal numbers. */
-CLONED
+MMS_CLONES
 static double log_of_product(int64_t width, const double *restrict s) {
   uint64_t bits[WIDTH], exponents = 0;
   double factors[WIDTH], lanes[LANES], product = 1.0;
@@ -255,7 +250,7 @@ static double log_of_product(int64_t width, const double *restrict s) {
 }
 
 /* Σ_m b_im r_m */
-CLONED
+MMS_CLONES
 static double weigh(int64_t width, const double *restrict b, const double *restrict r) {
   double lanes[LANES] = {0.0}, sum = 0.0;
   int64_t m = 0;

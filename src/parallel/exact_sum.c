@@ -1,17 +1,12 @@
 /* Fixed-point sums; the construction and its ranges are in the header. */
 #include "mmsold/parallel/exact_sum.h"
 
+#include "base/clones.h"
 #include "mmsold/base/memory.h"
 #include "parallel/team_mpi.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONED
-#endif
 
 struct mms_exact_sum {
   int64_t length;
@@ -71,7 +66,7 @@ static int64_t bits_of(double value) {
  * exact: it is a multiple of the last place of r (or zero), not larger than 2^(k-1), and not larger than |r| unless n =
  * 0. Here k = 8, -32, -72 and |r| < 2^47, <= 2^7, <= 2^-33, all within 2^(50+k). So |a| <= 2^39, |b| <= 2^39, |c| <=
  * 2^39, |e| <= 2^-73. */
-CLONED
+MMS_CLONES
 static int64_t add_limbs(int64_t count, const double *restrict values, int64_t *restrict high, int64_t *restrict middle,
                          int64_t *restrict low) {
   const double m_high = 0x1.8p60, m_middle = 0x1.8p20, m_low = 0x1.8p-20;
@@ -150,7 +145,7 @@ static inline double two_sum(double x, double y, double *sum) {
  * three limbs are doubles then, and their sum is rounded once: S. Boldo, G. Melquiond, "Emulation of a FMA and
  * correctly rounded sums: proved algorithms using rounding to odd" (IEEE Trans. Comput. 57 (2008) 462), algorithm Add3.
  */
-CLONED
+MMS_CLONES
 static int64_t read_limbs(int64_t count, const int64_t *restrict high, const int64_t *restrict middle,
                           const int64_t *restrict low, double *restrict values) {
   const int64_t below = ((int64_t)1 << 40) - 1, small = (int64_t)1 << 50;

@@ -1,6 +1,7 @@
 /* Box-Muller in double: (r cos a, r sin a) with r² = -2 ln u, u uniform on (0, 1) and a uniform on the circle, is a
  * pair of independent standard normals. No call into libm, so the loop is vector code and its bits depend on no
  * library. (This file is compiled with -fno-math-errno, so that sqrt is an instruction.) */
+#include "base/clones.h"
 #include "random/kernels.h"
 
 #include <math.h>
@@ -64,7 +65,7 @@ static inline double cosine(double x) {
   return 1.0 - (0.5 * z - z * (z * p));
 }
 
-MMS_RANDOM_CLONES
+MMS_CLONES
 void mms_random_box_muller(int groups, const mms_random_words *words, double *restrict out) {
   const uint32_t *restrict w0 = words->word[0], *restrict w1 = words->word[1];
   const uint32_t *restrict w2 = words->word[2], *restrict w3 = words->word[3];

@@ -1,4 +1,5 @@
 /* Box-Muller in single precision; see box_muller.c. Four words make two pairs. */
+#include "base/clones.h"
 #include "random/kernels.h"
 
 #include <math.h>
@@ -46,7 +47,7 @@ static inline float cosine(float x) {
          (0.5f * z - z * (z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f))));
 }
 
-MMS_RANDOM_CLONES
+MMS_CLONES
 void mms_random_box_muller_float(int groups, const mms_random_words *words, float *restrict out) {
   float made[4][MMS_RANDOM_BATCH]; /* turned at the end: the loop writes vectors */
   for (int pair = 0; pair < 2; pair++) {

@@ -24,13 +24,4 @@ void mms_random_fill_words_of_items(mms_random_key key, const uint64_t *items, i
 void mms_random_box_muller(int groups, const mms_random_words *words, double *out);
 void mms_random_box_muller_float(int groups, const mms_random_words *words, float *out);
 
-/* One vector version for each of these instruction sets, chosen when the program is loaded. All give the same bits:
- * they use only operations that IEEE 754 rounds correctly, and products are never fused (-ffp-contract=off). Not
- * under AddressSanitizer, which is not ready when the choice is made. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define MMS_RANDOM_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define MMS_RANDOM_CLONES
-#endif
-
 #endif
