@@ -5,6 +5,7 @@
 #include "mmsold/base/clock.h"
 #include "mmsold/base/memory.h"
 #include "mmsold/base/version.h"
+#include "run/anchor.h"
 #include "run/signals.h"
 #include <errno.h>
 #include <stdio.h>
@@ -169,6 +170,7 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
     status = mms_h5_write_rows(file, name, MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
                                blocks->n_local, arrays[i].data, arrays[i].description, "particle", "coordinate", error);
   }
+  if (status == MMS_OK) status = mms_anchor_write(session, file, error);
   if (status == MMS_OK) status = mms_tilt_file_write(mms_dynamics_tilt(session->dynamics), file, error);
   if (status == MMS_OK) status = mms_trace_write(&session->trace, file, error);
   if (status == MMS_OK)

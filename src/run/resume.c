@@ -2,6 +2,7 @@
 #include "run/session.h"
 
 #include "mmsold/base/memory.h"
+#include "run/anchor.h"
 #include "run/compatible.h"
 #include "run/tilt.h"
 #include <errno.h>
@@ -179,6 +180,11 @@ static mms_status read_checkpoint(mms_session *session, const char *path, int64_
     char name[64];
     array_path(&arrays[i], name, sizeof name);
     status = mms_h5_read_rows(file, name, blocks->first_row, blocks->n_local, arrays[i].data, error);
+  }
+  status = mms_team_agree(team, status, error);
+  if (status == MMS_OK) {
+    status = mms_anchor_check(session, file, path, error);
+    *foreign = status != MMS_OK;
   }
   if (status == MMS_OK) status = mms_trace_read(&session->trace, file, step, error);
   if (status == MMS_OK) status = mms_observations_read(&session->observations, file, step, error);

@@ -42,6 +42,12 @@ same polar wide.yaml --sampler.retraction=polar --sampler.scheme=lm-corrected
 same dense wide.yaml --score.backend=dense
 same reference wide.yaml --score.backend=reference
 same neighbours wide.yaml --score.backend=neighbours --score.nearest=8 --score.remainder=5
+many="--training.components=12 --sampler.particles=301" # blocks of 16 and 13 rows, screens by row, maps along axes
+# shellcheck disable=SC2086 # several options
+{
+  same axes wide.yaml $many --score.backend=dense --sampler.scheme=exponential
+  same scan wide.yaml $many --score.backend=neighbours --score.nearest=8 --score.remainder=5
+}
 same exact wide.yaml --score.smoothing=0 --score.smoothing_samples=0 --sampler.scheme=exponential
 same langevin flat.yaml --sampler.method=langevin --sampler.scheme=exponential
 same kinetic wide.yaml --sampler.method=kinetic --sampler.scheme=baoab --sampler.tilt=dense-1/samples.h5

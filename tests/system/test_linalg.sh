@@ -66,6 +66,18 @@ expect_exit 75 'resumed' run_ranks 3 run c.yaml --output.directory=stopped
 expect_exit 0 'resumed' run_ranks 1 run c.yaml --output.directory=stopped --score.linalg=replicated
 near whole stopped
 
+# alike eigenvalues have other eigenvectors there: what Y meant is not what it would mean, and that is seen
+"$PYTHON" -c 'import numpy; numpy.save("far.npy", 1000 * numpy.load("wide.npy"))'
+sed 's/wide.npy/far.npy/; s/linalg: distributed/linalg: replicated/' c.yaml > far.yaml
+alike="--sampler.scheme=exponential --output.directory=alike"
+# shellcheck disable=SC2086 # several options
+{
+  run_ranks 1 run far.yaml --quiet --sampler.steps=3 --output.checkpoint_minutes=0 $alike
+  expect_exit 2 'checkpoint-3.h5: its state means other points here: the first particle would be [0-9.e-]+ standard' \
+    run_ranks 2 run far.yaml $alike --score.linalg=distributed
+  expect_exit 0 'resumed' run_ranks 3 run far.yaml $alike
+}
+
 # auto, --check, and what it is not for
 expect_exit 0 'linalg +replicated \(auto\)' run_ranks 2 run c.yaml --check --output.directory=none --score.linalg=auto
 expect_exit 0 'linalg +distributed' run_ranks 2 run c.yaml --check --output.directory=none

@@ -20,8 +20,8 @@ typedef struct mms_ensemble {
  * A power of two in 16 … 256: the largest that leaves 64 blocks, or 16; in more than 8 dimensions
  * it is doubled, as long as 16 blocks are left, until a block's screen has 256 rows, (1 + M/2) a particle,
  * and a block d/4 particles, and where it still wants more the particles are dealt to 16 blocks: as many as ranks
- * find work then. 16 or more are brought to a multiple of four by taking up to a fifth of their rows away, so that
- * two or four ranks have as many rows each. Local. */
+ * find work then. 16 or more are brought to a multiple of four, where whole rows allow it, by taking up to a
+ * fifth of their rows away, so that two or four ranks have about as many rows each. Local. */
 int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws);
 
 /* Room for `particles` over the team. Local. */

@@ -36,7 +36,7 @@ typedef struct mms_target {
   mms_matrix covariance;     /* [d][d]  Σ*; this and the next two are empty where they are spread */
   mms_matrix factor;         /* [d][d]  L */
   mms_matrix inverse;        /* [d][d]  L⁻¹ */
-  mms_matrix eigenvalues;    /* [1][d] of Σ*, descending (to 1e-10 where aligned) */
+  mms_matrix eigenvalues;    /* [1][d] of Σ*, descending; where aligned, neighbours to 1e-10 */
   bool aligned;              /* Σ* is diagonal: no entry beside it above 8 eps·λmax */
   int64_t *axes;             /* [d] where aligned: column j of L has its one entry in row axes[j] */
   mms_matrix scales;         /* [2][d] where aligned: that entry, and 1 over it */
