@@ -53,8 +53,7 @@ mms_status mms_anchor_check(mms_session *session, mms_h5 *file, const char *path
   mms_status status = mms_h5_find(file, NAME, &there, error);
   if (status != MMS_OK || !there) return status;
   status = find_position(session, &now, error);
-  if (status != MMS_OK) return status;
-  status = mms_h5_read_matrix(file, NAME, &then, error);
+  if (status == MMS_OK) status = mms_h5_read_matrix(file, NAME, &then, error);
   if (status == MMS_OK && then.rows * then.cols != now.cols)
     status = mms_fail(error, MMS_ERR_INPUT, "%s: %s does not hold one particle of %lld coordinates", path, NAME,
                       (long long)now.cols);
