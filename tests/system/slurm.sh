@@ -16,7 +16,11 @@ slurm_start() {
   slurm_place=$(mktemp -d /tmp/mmsold-slurm.XXXXXX)
   chmod 755 "$slurm_place"
   mkdir -p "$slurm_place/state" "$slurm_place/spool" "$slurm_place/log" "$slurm_place/pmix"
+  # Two ports that nobody listens on.
   slurm_port=$((20000 + 2 * ($$ % 5000)))
+  while grep -Eqis "^ *[0-9]+: [0-9A-F]+:($(printf '%04X|%04X' $slurm_port $((slurm_port + 1)))) " /proc/net/tcp /proc/net/tcp6; do
+    slurm_port=$((20000 + (slurm_port - 20000 + 2) % 10000))
+  done
   cat >"$slurm_place/slurm.conf" <<CONF
 ClusterName=test
 SlurmctldHost=localhost
@@ -41,8 +45,11 @@ SlurmdPidFile=$slurm_place/slurmd.pid
 SlurmctldLogFile=$slurm_place/log/slurmctld.log
 SlurmdLogFile=$slurm_place/log/slurmd.log
 FirstJobId=$((1 + $$ % 60000))
-KillWait=30
-MinJobAge=300
+KillWait=120
+MinJobAge=3600
+MessageTimeout=60
+TCPTimeout=30
+BatchStartTimeout=120
 JobRequeue=1
 NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((slurm_port + 1)) CPUs=12 Sockets=1 CoresPerSocket=12 ThreadsPerCore=1 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
@@ -56,7 +63,7 @@ CONF
   slurmctld -c -f "$SLURM_CONF" || slurm_refused "slurmctld does not start"
   slurm_epoch=$SECONDS
   slurmd -f "$SLURM_CONF" -N n0 || slurm_refused "slurmd does not start"
-  for _ in $(seq 60); do
+  for _ in $(seq 240); do
     if sinfo -h -o %T 2>/dev/null | grep -q idle; then return 0; fi
     sleep 0.5
   done
