@@ -2,9 +2,9 @@
 #include "dynamics/method.h"
 #include <stdio.h>
 
-/* What the target and the constraint of a rank hold of d × d doubles where they are whole: three matrices, five, the
+/* What the target and the constraint of a rank hold of d × d doubles where they are whole: three matrices, four, the
  * totals of a step (2), and their exact sums at three words each, of a step and of a plain retraction (6 + 1.5). */
-static const double WHOLE_MATRICES = 17.5;
+static const double WHOLE_MATRICES = 16.5;
 
 mms_status mms_method_choose_linalg(const mms_dynamics_context *context, const mms_method_table *method,
                                     mms_linalg *linalg, char *reason, size_t size, mms_error *error) {

@@ -17,8 +17,8 @@ enum { LEAST_PASSES = 2, MOST_PASSES = 5 };
 /* Measured from d = 1 to 400, P = d + 1 to 1,000, steps up to 1,000 times too large, QR and polar:
  * where rounding is magnified at all, the defect one retraction leaves is below
  * ROUNDING · eps · growth · max_j |R⁻¹ e_j|²: with Gram/P = RᵀR + E the new YᵀY/P is I + R⁻ᵀER⁻¹, and an entry of
- * that is at most ‖E‖ times that square. */
-static const double ROUNDING = 4.0;
+ * that is at most ‖E‖ times that square. Four for rounding, one for what `assemble` may leave out. */
+static const double ROUNDING = 5.0;
 
 /* Above it a second retraction could start too far from the manifold to end on it. */
 static const double HOPELESS = 1e-2;

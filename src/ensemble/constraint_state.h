@@ -24,8 +24,8 @@ typedef struct mms_constraint_algebra {
   /* max |D/P − I| over the upper triangle; the trace of S. Collective where distributed; alike on all ranks. */
   double (*defect)(const mms_constraint *constraint);
   double (*drift_trace)(const mms_constraint *constraint);
-  /* A, center = m and root = Gram/P; the latter from D alone with center given. Both return a bound of the terms that
-   * Gram/P was summed from. */
+  /* A, center = m and root = Gram/P; the latter from D alone with center given. Both return a bound, `growth`,
+   * of the terms that Gram/P was summed from; no entry of it lacks more than eps · growth. */
   double (*assemble)(mms_constraint *constraint);
   double (*assemble_plain)(mms_constraint *constraint);
   /* From root = Gram/P: the inverse root, its condition, and the largest square sum of a column of it.
@@ -39,6 +39,9 @@ typedef struct mms_constraint_algebra {
 /* MMS_ERR_NUMERIC where the smallest eigenvalue of Gram/P is not positive. Local. */
 mms_status mms_constraint_refuse_indefinite(double largest, double smallest, mms_error *error);
 
+/* Of the replicated algebra: `assemble` (constraint_gram.c). */
+double mms_constraint_assemble(mms_constraint *constraint);
+
 extern const mms_constraint_algebra mms_constraint_replicated, mms_constraint_distributed;
 
 /* Whole matrices, in `memory`, each on its own cache lines. */
@@ -46,12 +49,11 @@ typedef struct mms_constraint_whole {
   mms_dense_eigen_work eigen; /* polar only */
   double *packed;             /* [length of step_sum] all totals */
   double *panel;              /* see panels.h: some rows of a block's moments */
-  double *d;                  /* [d][d] YᵀY */
-  const double *s, *c;        /* in `packed`: WᵀW, the rows of its upper triangle; YᵀW [d][d] */
+  const double *d, *s, *c;    /* in `packed`: YᵀY and WᵀW, the rows of their upper triangles; YᵀW [d][d] */
   double *a;                  /* [d][d] A = I − sym(C)/P */
   double *root;               /* [d][d] Gram/P, then R (QR) or its eigenvectors (polar) */
   double *inverse;            /* [d][d] R⁻¹, or (Gram/P)^{-1/2} */
-  double *turn;               /* [d][d] D A + 2 C, then eigenvectors (polar) */
+  double *turn;               /* [d][d] X (constraint_gram.c), then eigenvectors (polar) */
   double *eigenvalues;        /* [d] */
   double *tile;               /* [block size][d] */
   double *refused;            /* [local blocks] not zero where a block was refused */

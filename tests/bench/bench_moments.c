@@ -38,9 +38,9 @@ static void run(const shape *s, const mms_team *team) {
   double *y = bench_array(s->particles * s->d), *w = bench_array(s->particles * s->d);
   mms_random_normals((mms_random_key){.seed = 1, .stream = MMS_STREAM_TEST}, 0, s->particles * s->d, y);
   if (mms_constraint_retract(constraint, team, y, &error) != MMS_OK) abort();
-  /* D and S by symmetry P d² each, C 2 P d², Y A 2 P d², times the triangle P d²; d × d: two products, Cholesky, the
+  /* D and S by symmetry P d² each, C 2 P d², Y A 2 P d², times the triangle P d²; d × d: one product, Cholesky, the
    * triangle's inverse. */
-  double d = (double)s->d, tall = (double)s->particles * d * d, flops = 7.0 * tall + (4.0 + 2.0 / 3.0) * d * d * d;
+  double d = (double)s->d, tall = (double)s->particles * d * d, flops = 7.0 * tall + (2.0 + 2.0 / 3.0) * d * d * d;
   int side = s->d < 512 ? 512 : (int)s->d;
   static double values[PHASES][MOST_REPEATS], rates[MOST_REPEATS], shares[MOST_REPEATS];
   for (int repeat = 0; repeat < s->repeats; repeat++) {

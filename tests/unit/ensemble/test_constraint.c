@@ -163,6 +163,38 @@ static void moments_stay_exact(void **state) {
     }
 }
 
+/* Truth i, off the manifold: what D differs from P I by goes into the second moment, all of it where it is large. */
+static void a_step_returns_from_beside_the_manifold(void **state) {
+  (void)state;
+  const int64_t particles = 90, d = 20;
+  const double away[] = {1e-13, 1e-10, 1e-6, 1e-2};
+  mms_error error = mms_error_none();
+  for (int retraction = 0; retraction < 2; retraction++)
+    for (size_t k = 0; k < sizeof away / sizeof *away; k++) {
+      swarm s = make(particles, d, (mms_retraction)retraction);
+      double *shear = calloc((size_t)(d * d), sizeof *shear), *row = calloc((size_t)d, sizeof *row);
+      mms_random_normals((mms_random_key){.seed = 13, .stream = MMS_STREAM_TEST}, 0, d * d, shear);
+      for (int64_t i = 0; i < particles; i++) {
+        for (int64_t a = 0; a < d; a++) {
+          row[a] = s.y[i * d + a];
+          for (int64_t b = 0; b < d; b++) row[a] += away[k] * s.y[i * d + b] * shear[b * d + a];
+        }
+        memcpy(s.y + i * d, row, (size_t)d * sizeof *row);
+      }
+      assert_true(defect(&s) > away[k]);
+      push(&s, 0.05, 1);
+      double *plain = calloc((size_t)(particles * d), sizeof *plain);
+      plain_step(&s, (mms_retraction)retraction, plain);
+      expect_ok(reduce(&s, &error), &error);
+      expect_ok(mms_constraint_apply(s.constraint, NULL, s.y, s.w, &error), &error);
+      assert_false(mms_constraint_report(s.constraint).repaired);
+      expect_near(defect(&s), 0.0, 4e-15);
+      for (int64_t i = 0; i < particles * d; i++) expect_near(s.y[i], plain[i], 1e-13 * fmax(1.0, fabs(plain[i])));
+      free(plain), free(shear), free(row);
+      unmake(&s);
+    }
+}
+
 /* The repair: without it the same step would leave more than is allowed. */
 static void huge_steps_are_repaired_and_small_ones_are_not(void **state) {
   (void)state;
@@ -273,6 +305,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(one_reduction_equals_the_plain_step),
       cmocka_unit_test(moments_stay_exact),
+      cmocka_unit_test(a_step_returns_from_beside_the_manifold),
       cmocka_unit_test(huge_steps_are_repaired_and_small_ones_are_not),
       cmocka_unit_test(report_says_what_was_summed),
       cmocka_unit_test(bad_numbers_are_refused),
