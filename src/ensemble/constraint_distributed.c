@@ -1,9 +1,10 @@
 /* The d × d work of a step, spread over a grid of ranks: no rank ever holds a whole d × d matrix.
  *
  * The one all-reduce carries 1ᵀY, 1ᵀW and what else is no matrix. D, S and C follow panel by panel, from all local rows
- * at once, then the same formulas as on every rank (constraint_replicated.c), by ScaLAPACK. */
+ * at once, then the same formulas as on every rank (constraint_gram.c), by ScaLAPACK. */
 #include "ensemble/constraint_state.h"
 #include "mmsold/base/memory.h"
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct mms_constraint_spread {
   mms_distributed d, s, c; /* YᵀY, WᵀW (upper triangles), YᵀW */
   mms_distributed a;       /* A = I − sym(C)/P */
   mms_distributed root;    /* Gram/P, then R (QR) */
-  mms_distributed turn;    /* D A + 2 C; then R⁻¹ (QR) or (Gram/P)^{-1/2} (polar) */
+  mms_distributed turn;    /* X (constraint_gram.c); then R⁻¹ (QR) or (Gram/P)^{-1/2} (polar) */
   const double *y, *w;     /* what was added, until it is summed up */
   double *values;          /* [d] eigenvalues, or squares of columns */
   double *rows;            /* [n_local][d]: polar only, for a retraction without W */
@@ -106,20 +107,23 @@ static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool ste
   mms_distributed_product(&spread->c, rows, spread->y, spread->w);
 }
 
-static double defect(const mms_constraint *constraint) {
+/* max |D/P − I| over the upper triangle, or over what is above the diagonal. */
+static double away(const mms_constraint *constraint, bool diagonal) {
   const mms_rank_grid *grid = constraint->grid;
   int64_t rows = mms_rank_grid_rows(grid), columns = mms_rank_grid_columns(grid);
   double largest = 0.0, particles = (double)constraint->blocks.total;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < columns; j++) {
       int64_t row = mms_rank_grid_row(grid, i), column = mms_rank_grid_column(grid, j);
-      if (column < row) continue;
-      double away = fabs(constraint->spread->d.data[i * columns + j] / particles - (row == column ? 1.0 : 0.0));
-      largest = fmax(largest, away);
+      if (column < row || (column == row && !diagonal)) continue;
+      double here = fabs(constraint->spread->d.data[i * columns + j] / particles - (row == column ? 1.0 : 0.0));
+      largest = fmax(largest, here);
     }
   mms_team_max_double(mms_rank_grid_team(grid), &largest, 1);
   return largest;
 }
+
+static double defect(const mms_constraint *constraint) { return away(constraint, true); }
 
 static double drift_trace(const mms_constraint *constraint) {
   double trace = 0.0, *diagonal = constraint->spread->values;
@@ -128,51 +132,86 @@ static double drift_trace(const mms_constraint *constraint) {
   return trace;
 }
 
-/* root = (root + added)/P − m mᵀ on this rank's part; root without `added` (NULL). */
-static void finish_gram(mms_constraint *constraint, const double *added) {
+/* From −c in `a`: A = I − c, and X = 2 C/P − c + diag(E) A + 2 U, with the c that A is made with. */
+static void add_ones(mms_constraint *constraint) {
+  struct mms_constraint_spread *spread = constraint->spread;
   const mms_rank_grid *grid = constraint->grid;
   int64_t rows = mms_rank_grid_rows(grid), columns = mms_rank_grid_columns(grid);
-  double *root = constraint->spread->root.data, particles = (double)constraint->blocks.total;
+  double particles = (double)constraint->blocks.total, *diagonal = spread->values;
+  mms_distributed_diagonal(&spread->d, diagonal);
+  for (int64_t i = 0; i < rows; i++) {
+    const int64_t row = mms_rank_grid_row(grid, i);
+    const double e = diagonal[row] / particles - 1.0;
+    for (int64_t j = 0; j < columns; j++) {
+      const int64_t column = mms_rank_grid_column(grid, j), at = i * columns + j;
+      double *a = &spread->a.data[at], x = 2.0 * spread->c.data[at] / particles;
+      if (column == row) {
+        *a += 1.0;
+        x += *a - 1.0 + e * *a;
+      } else {
+        x += *a + e * *a + (column > row ? 2.0 * spread->d.data[at] / particles : 0.0);
+      }
+      spread->turn.data[at] = x;
+    }
+  }
+}
+
+/* X += (E − diag(E)) A − 2 U; D loses its diagonal. */
+static void complete(mms_constraint *constraint) {
+  struct mms_constraint_spread *spread = constraint->spread;
+  const mms_rank_grid *grid = constraint->grid;
+  int64_t rows = mms_rank_grid_rows(grid), columns = mms_rank_grid_columns(grid);
+  double particles = (double)constraint->blocks.total;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++) {
+      const int64_t row = mms_rank_grid_row(grid, i), column = mms_rank_grid_column(grid, j), at = i * columns + j;
+      if (column == row) spread->d.data[at] = 0.0;
+      if (column > row) spread->turn.data[at] -= 2.0 * spread->d.data[at] / particles;
+    }
+  mms_distributed_symmetric_multiply(1.0 / particles, &spread->d, &spread->a, 1.0, &spread->turn);
+}
+
+/* root += scale · moment − m mᵀ on this rank's part. */
+static void finish_gram(mms_constraint *constraint, double scale, const double *moment) {
+  const mms_rank_grid *grid = constraint->grid;
+  int64_t rows = mms_rank_grid_rows(grid), columns = mms_rank_grid_columns(grid);
+  double *root = constraint->spread->root.data;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < columns; j++) {
       double m = constraint->center[mms_rank_grid_row(grid, i)] * constraint->center[mms_rank_grid_column(grid, j)];
       int64_t at = i * columns + j;
-      root[at] = (root[at] + (added == NULL ? 0.0 : added[at])) / particles - m;
+      root[at] += scale * moment[at] - m;
     }
 }
 
-/* A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,  P root = AᵀDA + AᵀC + CᵀA + S − P m mᵀ; as in constraint_replicated.c. */
+/* A, m = (1ᵀY A + 1ᵀW)/P and root = A + sym(A X) + S/P − m mᵀ, as in constraint_gram.c. */
 static double assemble(mms_constraint *constraint) {
   struct mms_constraint_spread *spread = constraint->spread;
-  const mms_rank_grid *grid = constraint->grid;
-  int64_t rows = mms_rank_grid_rows(grid), columns = mms_rank_grid_columns(grid), entries = rows * columns;
+  const size_t bytes = (size_t)mms_rank_grid_matrix_bytes(constraint->grid);
   double particles = (double)constraint->blocks.total;
-  for (int64_t k = 0; k < entries; k++) spread->a.data[k] = -0.5 * spread->c.data[k] / particles;
-  mms_distributed_add_transposed(-0.5 / particles, &spread->c, 1.0, &spread->a);
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < columns; j++)
-      if (mms_rank_grid_row(grid, i) == mms_rank_grid_column(grid, j)) spread->a.data[i * columns + j] += 1.0;
+  memcpy(spread->a.data, spread->c.data, bytes);
+  mms_distributed_add_transposed(-0.5 / particles, &spread->c, -0.5 / particles, &spread->a);
+  const double size = mms_distributed_norm(&spread->a, MMS_SHAPE_FULL);
+  add_ones(constraint);
   mms_distributed_vector_times(&spread->a, constraint->sum_y, constraint->center);
   for (int64_t k = 0; k < constraint->dim; k++)
     constraint->center[k] = (constraint->center[k] + constraint->sum_w[k]) / particles;
 
-  /* AᵀDA + AᵀC + CᵀA = sym(Aᵀ(DA + 2C)) */
-  memcpy(spread->turn.data, spread->c.data, (size_t)entries * sizeof(double));
-  mms_distributed_symmetric_multiply(1.0, &spread->d, &spread->a, 2.0, &spread->turn);
-  mms_distributed_multiply(true, 0.5, &spread->a, &spread->turn, 0.0, &spread->root);
-  memcpy(spread->turn.data, spread->root.data, (size_t)entries * sizeof(double));
+  double norm = mms_distributed_norm(&spread->a, MMS_SHAPE_FULL);
+  double sum = norm + sqrt(mms_distributed_norm(&spread->s, MMS_SHAPE_SYMMETRIC) / particles);
+  if (2.0 * norm * size * away(constraint, false) > DBL_EPSILON * sum * sum) complete(constraint);
+  mms_distributed_multiply(false, 0.5, &spread->a, &spread->turn, 0.0, &spread->root);
+  memcpy(spread->turn.data, spread->root.data, bytes);
   mms_distributed_add_transposed(1.0, &spread->turn, 1.0, &spread->root);
-  finish_gram(constraint, spread->s.data);
-
-  double a = mms_distributed_norm(&spread->a, MMS_SHAPE_FULL);
-  double sum = a + sqrt(mms_distributed_norm(&spread->s, MMS_SHAPE_SYMMETRIC) / particles);
+  finish_gram(constraint, 1.0 / particles, spread->s.data);
+  for (int64_t k = 0; k < (int64_t)(bytes / sizeof(double)); k++) spread->root.data[k] += spread->a.data[k];
   return sum * sum;
 }
 
 static double assemble_plain(mms_constraint *constraint) {
   struct mms_constraint_spread *spread = constraint->spread;
-  memcpy(spread->root.data, spread->d.data, (size_t)mms_rank_grid_matrix_bytes(constraint->grid));
-  finish_gram(constraint, NULL);
+  memset(spread->root.data, 0, (size_t)mms_rank_grid_matrix_bytes(constraint->grid));
+  finish_gram(constraint, 1.0 / (double)constraint->blocks.total, spread->d.data);
   return mms_distributed_norm(&spread->d, MMS_SHAPE_SYMMETRIC) / (double)constraint->blocks.total;
 }
 

@@ -245,6 +245,46 @@ static void huge_steps_are_repaired(void **state) {
   free(y);
 }
 
+/* Steps that begin beside the manifold, by as much as `away`: they end on it, where the replicated ones end. */
+static void a_step_returns_from_beside_the_manifold(void **state) {
+  (void)state;
+  enum { P = 60, D = 37 };
+  const double away[] = {0.0, 1e-9, 1e-4};
+  mms_error error = mms_error_none();
+  mms_blocks blocks = mms_blocks_make(P, 16, mms_team_rank(team), mms_team_size(team));
+  const int64_t count = blocks.n_local * D, first = blocks.first_row * D;
+  mms_rank_grid *grid = NULL;
+  expect_ok(mms_rank_grid_create(&grid, team, D, 8, &error), &error);
+  double *y[2], *w = calloc((size_t)count + 1, sizeof *w), mean, covariance;
+  for (int kind = 0; kind < 2; kind++) y[kind] = calloc((size_t)count + 1, sizeof *y[kind]);
+  for (int retraction = 0; retraction < 2; retraction++)
+    for (size_t k = 0; k < sizeof away / sizeof *away; k++) {
+      for (int kind = 0; kind < 2; kind++) {
+        mms_constraint *constraint = NULL;
+        expect_ok(mms_constraint_create_on(&constraint, &blocks, D, (mms_retraction)retraction, kind == 0 ? NULL : grid,
+                                           &error),
+                  &error);
+        mms_random_normals((mms_random_key){.seed = 5, .stream = MMS_STREAM_TEST}, first, count, y[kind]);
+        expect_ok(mms_constraint_retract(constraint, team, y[kind], &error), &error);
+        for (int64_t i = 0; i < blocks.n_local; i++) /* neighbouring columns are mixed */
+          for (int64_t a = 1; a < D; a++) y[kind][i * D + a] += away[k] * y[kind][i * D + a - 1];
+        mms_random_normals((mms_random_key){.seed = 6, .stream = MMS_STREAM_TEST}, first, count, w);
+        for (int64_t i = 0; i < count; i++) w[i] = 0.3 * w[i] - 0.1 * y[kind][i];
+        mms_constraint_begin(constraint);
+        assert_int_equal(mms_constraint_add(constraint, y[kind], w), -1);
+        expect_ok(mms_constraint_reduce(constraint, team, &error), &error);
+        expect_ok(mms_constraint_apply(constraint, team, y[kind], w, &error), &error);
+        assert_false(mms_constraint_report(constraint).repaired);
+        expect_ok(mms_constraint_measure(constraint, team, y[kind], &mean, &covariance, &error), &error);
+        expect_near(fmax(mean, covariance), 0.0, 1e-14);
+        mms_constraint_free(&constraint);
+      }
+      expect_same(count, y[0], y[1], 1e-11);
+    }
+  free(y[0]), free(y[1]), free(w);
+  mms_rank_grid_free(&grid);
+}
+
 /* The largest piece of memory of a run's making, first step and what a file is written from. */
 static double largest_of(mms_linalg linalg, mms_scheme scheme, int64_t d) {
   mms_training training = cloud(MOST_N, d);
@@ -311,6 +351,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(the_target_is_the_same),
       cmocka_unit_test(failures_are_agreed_on),
       cmocka_unit_test(huge_steps_are_repaired),
+      cmocka_unit_test(a_step_returns_from_beside_the_manifold),
       cmocka_unit_test(no_rank_holds_a_whole_matrix),
       cmocka_unit_test(parts_of_a_team_step_side_by_side),
   };
