@@ -25,7 +25,7 @@ enum { NOT_BORNE = 3, HANG = 4 };
 static const char *const kinds[FAULT_KINDS] = {"memory", "system", "library", "hdf5", "mpi"};
 static const char *const plants[] = {"", "lie", "crash", "hang"};
 
-static int seconds = 20; /* for one fault; MMSOLD_FAULT_SECONDS sets it */
+static int seconds = 120; /* for one fault; MMSOLD_FAULT_SECONDS sets it */
 static char place[128];
 static long injected; /* by this process */
 

@@ -2,6 +2,8 @@
 # (MMSOLD_PROGRAM), the source tree and the build.
 : "${MMSOLD_PROGRAM:?}" "${MMSOLD_SOURCE:?}" "${MMSOLD_BUILD:?}"
 PYTHON=/usr/bin/python3 # Debian's, where python3-h5py is
+# The program, whose runs can be held in a step (held.c).
+HELD_PROGRAM=$MMSOLD_BUILD/tests/mmsold_held
 
 # enter_scratch NAME: an empty folder of this test's own below the build's tests, removed at a good end. What a test that
 # fails has left running ends with it.
@@ -45,7 +47,25 @@ same_bits() {
   done
 }
 
-# wait_for CONDITION SECONDS: poll a shell condition.
+# hold FOLDER: the run of HELD_PROGRAM into it will wait in the step in which it next looks whether to stop.
+hold() { mkdir -p "$1" && touch "$1/hold"; }
+
+# held FOLDER: wait until it does. It goes on when it is let go or a signal comes to it.
+held() { wait_for "[ ! -e '$1/hold' ] && [ -e '$1/held' ]" 300; }
+let_go() { rm "$1/held"; }
+
+# step_on FOLDER: one step further, and held again: it looks once a second, waiting or not.
+step_on() {
+  touch "$1/hold"
+  sleep 1.5
+  let_go "$1"
+  held "$1"
+}
+
+# alive PROCESS: there, and not only as an entry that nobody has asked for yet?
+alive() { [ -r "/proc/$1/status" ] && ! grep -q '^State:.*Z' "/proc/$1/status" 2> /dev/null; }
+
+# wait_for CONDITION SECONDS: poll a shell condition. The limit is for a test that has failed: generous, for a slow machine.
 wait_for() {
   for attempt in $(seq $(($2 * 10))); do
     if eval "$1"; then return 0; fi

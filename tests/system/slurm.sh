@@ -76,9 +76,6 @@ slurm_refused() {
   slurm_skip "$* here"
 }
 
-# Does the process exist, and not only as an entry that nobody has asked for yet?
-slurm_runs() { [ -r "/proc/$1/status" ] && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
-
 # Ends jobs first: the processes that hold a job's ranks outlive slurmd. Waits for each, so that nothing is left.
 slurm_stop() {
   [ -n "${slurm_place:-}" ] || return 0
@@ -93,7 +90,7 @@ slurm_stop() {
     pid=$(cat "$slurm_place/$daemon.pid" 2>/dev/null) || continue
     kill "$pid" 2>/dev/null || continue
     for _ in $(seq 100); do
-      slurm_runs "$pid" || break
+      alive "$pid" || break
       sleep 0.1
     done
   done

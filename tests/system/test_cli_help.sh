@@ -73,7 +73,7 @@ closed() {
 }
 expect_exit 1 'stdout: not everything could be written: Bad file descriptor' closed
 broken() {
-  { sleep 0.3; "$mmsold" help || echo "$?" > broken.code; } | true
+  { wait_for '[ -e nobody-reads ]' 120; "$mmsold" help || echo "$?" > broken.code; } | { exec <&- && touch nobody-reads; }
 }
 broken 2> broken.log
 [ "$(cat broken.code)" -eq 1 ] || fail "a broken pipe gave exit $(cat broken.code)"

@@ -46,15 +46,19 @@ grep -q 'particles-64_seed-0 done' log || fail "a finished cell is not looked at
 same killed
 
 # interrupted within a cell, then gone on with at another number of ranks
-run_ranks 1 converge c.yaml --quiet --output.directory=whole --sampler.steps=2000 > whole.txt
-"$MMSOLD_PROGRAM" converge c.yaml --output.directory=part --sampler.steps=2000 2> log > /dev/null &
+run_ranks 1 converge c.yaml --quiet --output.directory=whole --sampler.steps=200 > whole.txt
+cell=part/cells/particles-128_seed-0
+hold $cell
+"$HELD_PROGRAM" converge c.yaml --output.directory=part --sampler.steps=200 2> log > /dev/null &
 job=$!
-wait_for '[ -e part/cells/particles-128_seed-0/.lock ]' 20
+held $cell
+step_on $cell
 kill -USR2 $job
 code=0; wait $job || code=$?
 [ $code -eq 75 ] || { cat log; fail "USR2: exit $code instead of 75"; }
-[ -n "$(find part/cells -name 'checkpoint-*')" ] || fail "the cell that was stopped left no checkpoint"
-run_ranks 2 converge c.yaml --quiet --output.directory=part --sampler.steps=2000 > part.txt
+[ -n "$(find $cell -name 'checkpoint-*')" ] || fail "the cell that was stopped left no checkpoint"
+[ ! -e $cell/samples.h5 ] || fail "the cell that was stopped is finished"
+run_ranks 2 converge c.yaml --quiet --output.directory=part --sampler.steps=200 > part.txt
 for group in /cells /points /fit; do
   h5diff -q whole/converge.h5 part/converge.h5 $group $group || fail "an interrupted study has another $group"
 done

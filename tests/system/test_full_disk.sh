@@ -25,7 +25,7 @@ outcome() {
   where=$1; shift
   rm -rf rescued && mkdir rescued
   code=0
-  timeout 60 mpirun --oversubscribe "$@" > log 2>&1 || code=$?
+  timeout 300 mpirun --oversubscribe "$@" > log 2>&1 || code=$?
   case $code in
     0) same_as_whole "$where/samples.h5"; enough=$((enough + 1)) ;;
     1)
@@ -52,10 +52,12 @@ done
 
 # A limit on file sizes of 20 KiB, set once MPI has its files: XFSZ would end a program that does not expect it.
 rm -rf rescued && mkdir rescued
-"$MMSOLD_PROGRAM" run c.yaml --output.directory=limited --sampler.steps=6000 --output.snapshot_every=2000 2> log &
+hold limited
+"$HELD_PROGRAM" run c.yaml --output.directory=limited --sampler.steps=6000 --output.snapshot_every=2000 2> log &
 job=$!
-wait_for "grep -q '^particles' log" 20
+held limited
 prlimit --pid $job --fsize=20480
+let_go limited
 code=0; wait $job || code=$?
 [ $code -eq 1 ] || { cat log; fail "a limit on file sizes: exit $code instead of 1"; }
 grep -q 'File too large' log || { cat log; fail "the limit on file sizes is not named"; }
@@ -63,10 +65,13 @@ grep -q 'File too large' log || { cat log; fail "the limit on file sizes is not 
 
 # The folder is removed while the run works.
 rm -rf rescued out && mkdir rescued
-run_ranks 2 run c.yaml --output.directory=out --sampler.steps=6000 --output.snapshot_every=500 > log 2>&1 &
+hold out
+mpirun --oversubscribe -n 2 "$HELD_PROGRAM" run c.yaml --output.directory=out --output.snapshot_every=1 > log 2>&1 &
 job=$!
-wait_for '[ -e out/snapshot-500.h5 ]' 30
-mv out gone
+held out
+step_on out
+[ -e out/snapshot-1.h5 ] || { cat log; fail "no snapshot was written"; }
+mv out gone # and with it what holds the run
 code=0; wait $job || code=$?
 [ $code -eq 1 ] || { cat log; fail "folder removed: exit $code instead of 1"; }
 grep -q 'no checkpoint was written' log && grep -q 'rescued/out-samples.h5' log || { cat log; fail "folder removed: no word"; }

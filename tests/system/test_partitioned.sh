@@ -69,18 +69,20 @@ run_ranks 1 prepare large.yaml --quiet --output large.h5
 memory() {
   local ranks=$1 source=$2 own=0 top=0 pid kib
   rm -rf large large.log
-  MMSOLD_SCREEN=single run_ranks "$ranks" run large.yaml $parts "--training.source=$source" 2> large.log &
+  hold large
+  MMSOLD_SCREEN=single mpirun --oversubscribe --mca pml ob1 -n "$ranks" "$HELD_PROGRAM" run large.yaml $parts \
+    "--training.source=$source" 2> large.log &
   local job=$!
-  wait_for "grep -q '^particles' large.log && [ -d large ]" 60
-  sleep 2
+  held large
+  step_on large
   for pid in $(pgrep -f "run large.yaml $parts"); do
-    [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$MMSOLD_PROGRAM")" ] || continue
+    [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$HELD_PROGRAM")" ] || continue
     kib=$(awk '$1 == "Pss_Anon:" { print $2 }' "/proc/$pid/smaps_rollup")
     [ "$kib" -le "$own" ] || own=$kib
     kib=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$pid/status")
     [ "$kib" -le "$top" ] || top=$kib
   done
-  touch large/stop
+  for pid in $(pgrep -P $job); do kill -USR2 "$pid"; done
   wait $job || true
   measured=$((own / 1024)) peak=$((top / 1024))
   stated=$(sed -n 's/^memory *\([0-9]*\).*/\1/p' large.log)

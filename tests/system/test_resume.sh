@@ -28,11 +28,13 @@ expect_exit 75 'run the same command again' run_ranks 1 run c.yaml --output.dire
 expect_exit 0 'resumed' run_ranks 4 run c.yaml --output.directory=stopped
 same_as_whole stopped
 
-# USR2 as soon as the program takes signals, long before its first step: remembered
-"$MMSOLD_PROGRAM" run c.yaml --output.directory=early 2> log &
+# USR2 as soon as the program takes signals, long before its first step: remembered. Its configuration comes after that.
+mkfifo late.yaml
+"$MMSOLD_PROGRAM" run late.yaml --output.directory=early 2> log &
 job=$!
-wait_for "grep -q '^SigCgt:.*[89a-f]..\$' /proc/$job/status" 20
+wait_for "[ /proc/$job/exe -ef '$MMSOLD_PROGRAM' ] && grep -q '^SigCgt:.*[89a-f]..\$' /proc/$job/status" 120
 kill -USR2 $job
+timeout 120 sh -c 'cat c.yaml > late.yaml'
 code=0; wait $job || code=$?
 [ $code -eq 75 ] && grep -q 'after step 1 of' log || { cat log; fail "USR2 during set-up: exit $code instead of 75 after a step"; }
 run_ranks 2 run c.yaml --quiet --output.directory=early
@@ -61,12 +63,15 @@ own 0
 expect_exit 0 'resumed' run_ranks 2 run own.yaml
 
 # two runs into one folder: the second is refused, --fresh too, and the first is none the worse
-"$MMSOLD_PROGRAM" run c.yaml --quiet --output.directory=shared --sampler.steps=1000000 2> log &
+hold shared
+"$HELD_PROGRAM" run c.yaml --quiet --output.directory=shared 2> log &
 job=$!
-wait_for "[ -e shared/.lock ]" 20
+held shared
 expect_exit 2 'another run is working in shared' run_ranks 2 run c.yaml --output.directory=shared
 expect_exit 2 'another run is working in shared' run_ranks 1 run c.yaml --output.directory=shared --fresh
 touch shared/stop
+sleep 1.5 # it looks again in its next step
+let_go shared
 code=0; wait $job || code=$?
 [ $code -eq 75 ] || { cat log; fail "the first of two runs ended with $code instead of 75"; }
 
@@ -126,13 +131,15 @@ expect_exit 0 'cannot be held against its training set' run_ranks 1 "${from_poin
 
 # TERM, as a person's Ctrl-C or a queue sends it: an orderly stop, then the same bits
 for signal in TERM INT USR2; do
-  run_ranks 1 run c.yaml --output.directory="signal-$signal" --sampler.steps=4000 --sampler.particles=400 2> log &
+  hold signal-$signal
+  "$HELD_PROGRAM" run c.yaml --output.directory="signal-$signal" 2> log &
   job=$!
-  wait_for "grep -q '^particles' log" 20
-  sleep 0.3
-  pkill -"$signal" -P $job -f signal-$signal || kill -"$signal" $job
+  held signal-$signal
+  kill -"$signal" $job
   code=0; wait $job || code=$?
   [ $code -eq 75 ] || { cat log; fail "SIG$signal: exit $code instead of 75"; }
   grep -q 'run the same command again' log || fail "SIG$signal: no word on how to go on"
+  expect_exit 0 'resumed' run_ranks 2 run c.yaml --output.directory="signal-$signal"
+  same_as_whole signal-$signal
 done
 echo "resume holds"

@@ -11,7 +11,7 @@ jobs=$MMSOLD_SOURCE/jobs
 enter_scratch slurm
 trap 'code=$?; jobs -p | xargs -r kill 2> /dev/null || true; slurm_stop; case $code in 0 | 77) cd / && rm -rf "$scratch" ;; esac; exit $code' EXIT
 slurm_start
-export MMSOLD=$scratch/held
+export MMSOLD=$HELD_PROGRAM
 
 # info JOB FIELD: as Slurm knows it.
 info() { scontrol --oneliner show job "$1" | sed -n "s/.*[[:space:]]$2=\([^[:space:]]*\).*/\1/p"; }
@@ -25,61 +25,6 @@ ended() {
 
 # same_as_whole FOLDER: its run has the bits of one in one piece.
 same_as_whole() { same_bits whole/samples.h5 "$1/samples.h5" "$1, against the uninterrupted run"; }
-
-# The program with two changes. Where there is a file `hold` in a run's folder, rank 0, which looks for a file `stop` in its
-# first step and then once a second, waits there (`hold` becomes `held`) until `held` is removed or a signal was handled,
-# by whichever thread. And ranks that wait for others sleep.
-cat > hold.c <<'C'
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-static void (*obeyed_by[65])(int);
-static volatile sig_atomic_t came;
-static void note(int number) {
-  came = 1;
-  obeyed_by[number](number);
-}
-int sigaction(int number, const struct sigaction *wanted, struct sigaction *before) {
-  int (*real)(int, const struct sigaction *, struct sigaction *) = dlsym(RTLD_NEXT, "sigaction");
-  struct sigaction noting;
-  if (wanted != NULL && (wanted->sa_flags & SA_SIGINFO) == 0 && wanted->sa_handler != SIG_DFL &&
-      wanted->sa_handler != SIG_IGN && wanted->sa_handler != note) {
-    noting = *wanted;
-    obeyed_by[number] = wanted->sa_handler;
-    noting.sa_handler = note;
-    wanted = &noting;
-  }
-  return real(number, wanted, before);
-}
-int access(const char *path, int mode) {
-  const int answer = faccessat(AT_FDCWD, path, mode, 0);
-  const char *name = strrchr(path, '/');
-  if (answer == 0 || name == NULL || strcmp(name, "/stop") != 0) return answer;
-  char hold[4096], held[4096];
-  snprintf(hold, sizeof hold, "%.*s/hold", (int)(name - path), path);
-  snprintf(held, sizeof held, "%.*s/held", (int)(name - path), path);
-  came = 0;
-  if (rename(hold, held) != 0) return answer;
-  const struct timespec nap = {.tv_nsec = 20000000};
-  while (!came && faccessat(AT_FDCWD, held, F_OK, 0) == 0) nanosleep(&nap, NULL);
-  unlink(held);
-  return answer;
-}
-int sched_yield(void) {
-  const struct timespec nap = {.tv_nsec = 200000};
-  return nanosleep(&nap, NULL);
-}
-C
-cc -shared -fPIC -o hold.so hold.c
-printf '#!/bin/sh\nLD_PRELOAD=%s/hold.so exec "%s" "$@"\n' "$scratch" "$MMSOLD_PROGRAM" > held && chmod +x held
-
-# held FOLDER: wait until its run has obeyed the file `hold`.
-held() { wait_for "[ ! -e $1/hold ] && [ -e $1/held ]" 300; }
 
 # near_limit FOLDER JOB: bring the time limit of a held run so near that Slurm, which looks every 30 s, sends its warning.
 # With that the run goes on, and the limit is taken away again for what comes later; a job without --requeue is over then.
@@ -104,13 +49,15 @@ output: {precision: double, trace_every: 5, checkpoint_minutes: 0}
 YAML
 
 # Into the time limit, requeued, to the end. The same without PMIx, as a chain of jobs on a cluster that doesn't requeue.
-mkdir limited chained && touch limited/hold chained/hold
+hold limited
+hold chained
 limited=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=limited)
 "$jobs/chain.sh" --links 9 --every 1 "$jobs/mpirun.sbatch" long.yaml --output.directory=chained > chained.log 2>&1 &
 chain=$!
 
 # To lose a rank: stopped in order after its first step, requeued, and held when it has resumed.
-mkdir killed && touch killed/stop killed/hold
+hold killed
+touch killed/stop
 killed=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=killed)
 
 # Without PMIx srun starts copies that don't know of each other. Open MPI stops where it sees that; an MPI that doesn't
@@ -202,7 +149,7 @@ same_as_whole chained
 held killed
 grep -q '^resumed' "mmsold-$killed.log" || { cat "mmsold-$killed.log"; fail "the run that was stopped in order did not go on"; }
 kill -KILL "$(scontrol listpids "$killed.0" | awk '$5 == 1 { print $1 }')"
-rm -f killed/held
+let_go killed
 died=$SECONDS
 ended "$killed" 300 FAILED 143:0
 [ "$(info "$killed" Restarts)" = 1 ] || fail "the job whose rank was killed was requeued"
@@ -215,18 +162,15 @@ same_as_whole killed
 
 # A lost node: its daemon and all that it started are gone at once. The job goes back into the queue by itself, and is not
 # called finished by an srun that can start nothing at first. A job's USR1 is a checkpoint, here the only one.
-mkdir lost && touch lost/hold
+hold lost
 lost=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=lost)
 held lost
 [ -z "$(find lost -name 'checkpoint-*')" ] || fail "a checkpoint that nobody asked for"
-touch lost/hold
+hold lost
 sleep 1.5 # it looks again in its next step
 scancel --signal=USR1 "$lost.0"
 held lost # in the step that learns of the signal
-touch lost/hold
-sleep 1.5
-rm lost/held
-held lost # and in the one behind its checkpoint
+step_on lost # and in the one behind its checkpoint
 ls lost/checkpoint-*.h5 > checkpoints || { cat "mmsold-$lost.log"; fail "a job's USR1 gave no checkpoint"; }
 if grep -Eq '^(resumed|finished)' "mmsold-$lost.log"; then cat "mmsold-$lost.log"; fail "the run to be lost is not in its first steps"; fi
 keepers=$(pgrep -f "^slurmstepd: \\[$lost\\.")

@@ -12,8 +12,8 @@ static char place[64];
 
 static int make_place(void **state) {
   (void)state;
-  snprintf(place, sizeof place, "folder-test-%ld", (long)getpid());
-  return mkdir(place, 0777) == 0 && chdir(place) == 0 ? 0 : -1;
+  snprintf(place, sizeof place, "folder-test-XXXXXX");
+  return mkdtemp(place) != NULL && chdir(place) == 0 ? 0 : -1;
 }
 
 static int remove_place(void **state) {
