@@ -161,7 +161,22 @@ grep -q '^resumed' "mmsold-$killed.log" || fail "the run whose rank was killed s
 same_as_whole killed
 
 # A lost node: its daemon and all that it started are gone at once. The job goes back into the queue by itself, and is not
-# called finished by an srun that can start nothing at first. A job's USR1 is a checkpoint, here the only one.
+# called finished by an srun that can start nothing at first; so a second time. A job's USR1 is a checkpoint, here the only one.
+lose_node() {
+  keepers=$(pgrep -f "^slurmstepd: \\[$lost\\.")
+  started=$(for keeper in $keepers; do pgrep -P "$keeper" || true; done)
+  started="$started $(for one in $started; do pgrep -P "$one" || true; done)"
+  # shellcheck disable=SC2086 # lists of numbers
+  kill -KILL "$(cat "$slurm_place/slurmd.pid")" $keepers $started
+  scontrol update nodename=n0 state=down reason=lost
+  wait_for "[ \"\$(info $lost JobState)\" = PENDING ]" 300
+  slurmd -f "$SLURM_CONF" -N n0
+}
+# so_far RESUMED FINISHED: that many lines in its log.
+so_far() {
+  [ "$(grep -c '^resumed' "mmsold-$lost.log") $(grep -c '^finished' "mmsold-$lost.log")" = "$1 $2" ] ||
+    { cat "mmsold-$lost.log"; fail "the run of the lost node: not resumed $1 and finished $2 times"; }
+}
 hold lost
 lost=$(sbatch --parsable "$jobs/run.sbatch" long.yaml --output.directory=lost)
 held lost
@@ -172,18 +187,15 @@ scancel --signal=USR1 "$lost.0"
 held lost # in the step that learns of the signal
 step_on lost # and in the one behind its checkpoint
 ls lost/checkpoint-*.h5 > checkpoints || { cat "mmsold-$lost.log"; fail "a job's USR1 gave no checkpoint"; }
-if grep -Eq '^(resumed|finished)' "mmsold-$lost.log"; then cat "mmsold-$lost.log"; fail "the run to be lost is not in its first steps"; fi
-keepers=$(pgrep -f "^slurmstepd: \\[$lost\\.")
-held=$(for keeper in $keepers; do pgrep -P "$keeper" || true; done)
-held="$held $(for one in $held; do pgrep -P "$one" || true; done)"
-# shellcheck disable=SC2086 # lists of numbers
-kill -KILL "$(cat "$slurm_place/slurmd.pid")" $keepers $held
-scontrol update nodename=n0 state=down reason=lost
-wait_for "[ \"\$(info $lost JobState)\" = PENDING ]" 300
-slurmd -f "$SLURM_CONF" -N n0
+so_far 0 0
+hold lost
+lose_node
+held lost
+so_far 1 0
+lose_node
 ended "$lost" 300 COMPLETED 0:0
-[ "$(info "$lost" Restarts)" = 1 ] || fail "the job of the lost node was not requeued"
-grep -q '^resumed' "mmsold-$lost.log" || { cat "mmsold-$lost.log"; fail "the run of the lost node did not go on"; }
+[ "$(info "$lost" Restarts)" = 2 ] || fail "the job of the lost node was not requeued"
+so_far 2 1
 same_as_whole lost
 
 echo "the job that ran into its time limit:"
