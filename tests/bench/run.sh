@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks and prints their tables as Markdown.
 #   tests/bench/run.sh             all but flow and normals, in some minutes
-#   tests/bench/run.sh PART...     some of: step moments field neighbours converge auto screen cost scaling memory flow
-#                                  normals
-# REPEATS=N (5): how often each job of the parts `step`, `converge` and `scaling` is run, numbers of ranks taking turns.
+#   tests/bench/run.sh PART...     some of: step ranks moments field neighbours converge auto screen cost scaling memory
+#                                  flow normals
+# REPEATS=N (5): how often each job of the parts `step`, `ranks`, `converge` and `scaling` is run, numbers of ranks taking turns.
 # Parts `cost` and `scaling` draw cost.png and scaling.png beside this script (gnuplot).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -11,7 +11,7 @@ cd "$root"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
 repeats=${REPEATS:-5}
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(step moments field neighbours converge auto screen cost scaling memory)
+[ ${#parts[@]} -gt 0 ] || parts=(step ranks moments field neighbours converge auto screen cost scaling memory)
 
 build=build/release
 cmake --preset release >/dev/null
@@ -80,6 +80,49 @@ table() {
       }
       print "\nbackend of the last job: " field["backend"] ", kernels " field["kernels"]
     }' "$lines"
+}
+
+# From one rank to two on processors that are busy all the time: twice one rank, each on a processor of its own and at
+# the same time, then two ranks, in turn. A rank's step beside another is the harmonic mean of the two.
+ranks() {
+  local name steps turn core folder
+  folder=$(mktemp -d)
+  while read -r name steps; do
+    for ((turn = 0; turn < repeats; turn++)); do
+      for core in 0 1; do
+        taskset -c "$core" mpirun --bind-to none -n 1 "$build/tests/bench_step" "$steps" "$name" \
+          --output.directory="$folder/run" >"$folder/$core" </dev/null &
+      done
+      wait
+      mpirun -n 2 "$build/tests/bench_step" "$steps" "$name" --output.directory="$folder/run" >"$folder/2" </dev/null
+      cat "$folder/0" "$folder/1" "$folder/2" | awk -v name="$(basename "$name" .yaml)" '
+        { for (i = 1; i < NF; i += 2) if ($i == "wall_ms") wall[NR] = $(i + 1) }
+        END { print name, 2 / (1 / wall[1] + 1 / wall[2]), wall[3] }'
+    done
+  done <<JOBS | sort -s -k1,1 | awk '
+    function middle(list, n,    i, j, x) {
+      for (i = 2; i <= n; i++) { x = list[i]; for (j = i - 1; j > 0 && list[j] > x; j--) list[j + 1] = list[j]; list[j + 1] = x }
+      return (list[int((n + 1) / 2)] + list[int(n / 2) + 1]) / 2
+    }
+    function row(    one, two) {
+      one = middle(beside, n); two = middle(both, n); half = middle(ratio, n)
+      printf "| %s | %.3g | %.3g | %.2f | %.2f | %.2f |\n", last, one, two, half, ratio[1], ratio[n]
+      n = 0
+    }
+    BEGIN {
+      print "| job | a rank beside another, ms a step | two ranks, ms | ratio, median | least | most |"
+      print "|---|---|---|---|---|---|"
+    }
+    $1 != last { if (n > 0) row(); last = $1 }
+    { beside[++n] = $2; both[n] = $3; ratio[n] = $2 / $3 }
+    END { row() }'
+config/fashion.yaml 60
+config/checkerboard.yaml 150
+tests/bench/workloads/W2.yaml 150
+tests/bench/workloads/W3.yaml 6
+tests/bench/workloads/W3k.yaml 8
+JOBS
+  rm -rf "$folder"
 }
 
 # The peak that --check states against the one a short run has, at 1 and 2 ranks: MiB of the rank that takes most.
@@ -162,6 +205,7 @@ for part in "${parts[@]}"; do
       job 40 config/checkerboard.yaml
       table
       ;;
+    ranks) ranks ;;
     moments) "$build/tests/bench_moments" ;;
     neighbours) "$build/tests/bench_neighbours" ;;
     field)
@@ -181,7 +225,7 @@ for part in "${parts[@]}"; do
       echo '```'
       ;;
     *)
-      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step moments field neighbours converge auto screen cost scaling memory" \
+      echo "tests/bench/run.sh: there is no part \"$part\"; there are: step ranks moments field neighbours converge auto screen cost scaling memory" \
         "flow normals" >&2
       exit 2
       ;;
