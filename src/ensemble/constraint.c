@@ -33,23 +33,21 @@ mms_status mms_constraint_refuse_indefinite(double largest, double smallest, mms
                   smallest);
 }
 
-/* Where V/2^40 lies among a step's sums, the riders behind it. */
-static int64_t potential_at(const mms_constraint *constraint) {
-  return constraint->algebra->step_length(constraint->dim);
-}
-
 static mms_status allocate(mms_constraint *constraint, mms_error *error) {
   const mms_constraint_algebra *algebra = constraint->algebra;
-  int64_t d = constraint->dim, blocks = constraint->blocks.count;
+  int64_t d = constraint->dim;
+  const mms_exact_sum_shape step = {.coarse = algebra->step_length(d),
+                                    .fine = MMS_FINE_SUMS,
+                                    .extras = MMS_COUNTERS,
+                                    .addends = constraint->blocks.count};
+  const mms_exact_sum_shape plain = {
+      .coarse = algebra->plain_length(d), .extras = MMS_COUNTERS, .addends = constraint->blocks.count};
   mms_status status = mms_allocate_doubles(&constraint->sum_y, d, "the sums of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&constraint->sum_w, d, "the sums of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&constraint->center, d, "the sums of a step", error);
   if (status == MMS_OK) status = algebra->create(constraint, error);
-  if (status == MMS_OK)
-    status = mms_exact_sum_create(&constraint->step_sum, algebra->step_length(d) + 1 + MMS_RIDERS, MMS_COUNTERS, blocks,
-                                  error);
-  if (status == MMS_OK)
-    status = mms_exact_sum_create(&constraint->plain_sum, algebra->plain_length(d), MMS_COUNTERS, blocks, error);
+  if (status == MMS_OK) status = mms_exact_sum_create(&constraint->step_sum, &step, error);
+  if (status == MMS_OK) status = mms_exact_sum_create(&constraint->plain_sum, &plain, error);
   return status;
 }
 
@@ -113,18 +111,17 @@ int64_t mms_constraint_add(mms_constraint *constraint, const double *y, const do
 }
 
 void mms_constraint_add_potential(mms_constraint *constraint, double potential) {
-  if (!mms_panels_add_potential(constraint->step_sum, potential_at(constraint), potential))
+  if (!mms_panels_add_potential(constraint->step_sum, MMS_FINE_POTENTIAL, potential))
     mms_exact_sum_count(constraint->step_sum, MMS_COUNT_POTENTIAL, 1);
 }
 
 void mms_constraint_add_riders(mms_constraint *constraint, int64_t first, int64_t count, const double *values) {
-  mms_constraint_count(
-      constraint, MMS_COUNT_RIDER,
-      mms_panels_add_riders(constraint->step_sum, potential_at(constraint) + 1 + first, count, values));
+  mms_constraint_count(constraint, MMS_COUNT_RIDER,
+                       mms_panels_add_riders(constraint->step_sum, MMS_FINE_RIDERS + first, count, values));
 }
 
 void mms_constraint_read_riders(const mms_constraint *constraint, double *riders) {
-  mms_exact_sum_read(constraint->step_sum, potential_at(constraint) + 1, MMS_RIDERS, riders);
+  mms_exact_sum_read_fine(constraint->step_sum, MMS_FINE_RIDERS, MMS_RIDERS, riders);
 }
 
 void mms_constraint_count(mms_constraint *constraint, int counter, int64_t amount) {
@@ -146,12 +143,12 @@ static void defects(const mms_constraint *constraint, double *mean_defect, doubl
 /* What the report says of a step's totals. */
 static void fill_report(mms_constraint *constraint) {
   mms_moments_report *report = &constraint->report;
-  double potential, entries = (double)constraint->blocks.total * (double)constraint->dim;
+  double fine[MMS_FINE_RIDERS];
   defects(constraint, &report->mean_defect, &report->covariance_defect);
-  mms_exact_sum_read(constraint->step_sum, potential_at(constraint), 1, &potential);
+  mms_exact_sum_read_fine(constraint->step_sum, 0, MMS_FINE_RIDERS, fine);
   bool known = mms_exact_sum_extra(constraint->step_sum, MMS_COUNT_POTENTIAL) == 0;
-  report->potential = known ? potential * MMS_POTENTIAL_UNIT : (double)NAN;
-  report->drift = sqrt(constraint->algebra->drift_trace(constraint) / entries);
+  report->potential = known ? fine[MMS_FINE_POTENTIAL] * MMS_POTENTIAL_UNIT : (double)NAN;
+  report->drift = sqrt(2.0 * fine[MMS_FINE_DRIFT] / (double)constraint->blocks.total);
 }
 
 /* From root = Gram/P, no term of which is larger than `growth`, its inverse root. MMS_ERR_NUMERIC where Gram is not

@@ -62,20 +62,24 @@ static int64_t step_length(int64_t d) { return 2 * d; }
 static int64_t plain_length(int64_t d) { return d; }
 
 /* 1ᵀA of a block's rows into the sums at `at`; false where these, or the squares on the diagonal of AᵀA, which bound
- * its other entries, are refused. */
-static bool add_columns(const mms_constraint *constraint, mms_exact_sum *sum, int64_t at, int64_t rows,
-                        const double *a) {
+ * its other entries, are refused. Half the mean of the squares is left in `half`. */
+static bool add_columns(const mms_constraint *constraint, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a,
+                        double *half) {
   int64_t d = constraint->dim, before = mms_exact_sum_refused(sum);
   double *values = constraint->spread->values;
   bool within = true;
   memset(values, 0, (size_t)d * sizeof *values);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t k = 0; k < d; k++) values[k] += a[i * d + k];
-  mms_exact_sum_add(sum, at, d, values);
+  mms_exact_sum_add_coarse(sum, at, d, values);
   memset(values, 0, (size_t)d * sizeof *values);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t k = 0; k < d; k++) values[k] += a[i * d + k] * a[i * d + k];
-  for (int64_t k = 0; k < d; k++) within = within && values[k] < LARGEST_MOMENT; /* false for NaN */
+  *half = 0.0;
+  for (int64_t k = 0; k < d; k++) {
+    within = within && values[k] < LARGEST_MOMENT; /* false for NaN */
+    *half += 0.5 * values[k] / (double)d;
+  }
   return within && mms_exact_sum_refused(sum) == before;
 }
 
@@ -85,8 +89,12 @@ static int64_t add(mms_constraint *constraint, mms_exact_sum *sum, const double 
   *count = 0;
   for (int64_t b = blocks->first; b < blocks->end; b++) {
     int64_t rows = mms_blocks_rows(blocks, b), offset = (mms_blocks_first_row(blocks, b) - blocks->first_row) * d;
-    bool good = add_columns(constraint, sum, 0, rows, y + offset);
-    if (w != NULL) good = add_columns(constraint, sum, d, rows, w + offset) && good;
+    double half;
+    bool good = add_columns(constraint, sum, 0, rows, y + offset, &half);
+    if (w != NULL) {
+      good = add_columns(constraint, sum, d, rows, w + offset, &half) && good;
+      if (good) mms_exact_sum_add_fine(sum, MMS_FINE_DRIFT, 1, &half);
+    }
     if (good) continue;
     *count += 1;
     if (bad < 0) bad = b;
@@ -99,10 +107,10 @@ static int64_t add(mms_constraint *constraint, mms_exact_sum *sum, const double 
 static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool step) {
   struct mms_constraint_spread *spread = constraint->spread;
   int64_t d = constraint->dim, rows = constraint->blocks.n_local;
-  mms_exact_sum_read(sum, 0, d, constraint->sum_y);
+  mms_exact_sum_read_coarse(sum, 0, d, constraint->sum_y);
   mms_distributed_gram(&spread->d, rows, spread->y);
   if (!step) return;
-  mms_exact_sum_read(sum, d, d, constraint->sum_w);
+  mms_exact_sum_read_coarse(sum, d, d, constraint->sum_w);
   mms_distributed_gram(&spread->s, rows, spread->w);
   mms_distributed_product(&spread->c, rows, spread->y, spread->w);
 }
@@ -124,13 +132,6 @@ static double away(const mms_constraint *constraint, bool diagonal) {
 }
 
 static double defect(const mms_constraint *constraint) { return away(constraint, true); }
-
-static double drift_trace(const mms_constraint *constraint) {
-  double trace = 0.0, *diagonal = constraint->spread->values;
-  mms_distributed_diagonal(&constraint->spread->s, diagonal);
-  for (int64_t k = 0; k < constraint->dim; k++) trace += diagonal[k];
-  return trace;
-}
 
 /* From −c in `a`: A = I − c, and X = 2 C/P − c + diag(E) A + 2 U, with the c that A is made with. */
 static void add_ones(mms_constraint *constraint) {
@@ -287,7 +288,6 @@ const mms_constraint_algebra mms_constraint_distributed = {.step_length = step_l
                                                            .add = add,
                                                            .total = total,
                                                            .defect = defect,
-                                                           .drift_trace = drift_trace,
                                                            .assemble = assemble,
                                                            .assemble_plain = assemble_plain,
                                                            .factor = factor,

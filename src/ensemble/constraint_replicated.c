@@ -30,6 +30,7 @@ static void carve_all(mms_constraint *constraint) {
   whole->eigenvalues = carve(whole, d);
   whole->tile = carve(whole, constraint->blocks.size * d);
   whole->refused = carve(whole, constraint->blocks.end - constraint->blocks.first);
+  whole->squares = carve(whole, constraint->blocks.end - constraint->blocks.first);
 }
 
 static mms_status create(mms_constraint *constraint, mms_error *error) {
@@ -51,7 +52,9 @@ static int64_t add(mms_constraint *constraint, mms_exact_sum *sum, const double 
   mms_panels panels = {.blocks = &constraint->blocks,
                        .dim = constraint->dim,
                        .panel = constraint->whole.panel,
-                       .refused = constraint->whole.refused};
+                       .refused = constraint->whole.refused,
+                       .squares = constraint->whole.squares,
+                       .drift = MMS_FINE_DRIFT};
   return mms_panels_add(&panels, sum, y, w, count);
 }
 
@@ -59,7 +62,7 @@ static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool ste
   mms_constraint_whole *whole = &constraint->whole;
   int64_t d = constraint->dim, triangle = mms_panels_triangle(d), at = step ? 2 * d : d;
   double *packed = whole->packed;
-  mms_exact_sum_read(sum, 0, step ? mms_panels_step_length(d) : mms_panels_plain_length(d), packed);
+  mms_exact_sum_read_coarse(sum, 0, step ? mms_panels_step_length(d) : mms_panels_plain_length(d), packed);
   memcpy(constraint->sum_y, packed, (size_t)d * sizeof *packed);
   whole->d = packed + at;
   if (!step) return;
@@ -75,13 +78,6 @@ static double defect(const mms_constraint *constraint) {
   for (int64_t i = 0; i < d; i++)
     largest = fmax(largest, fabs(packed[mms_panels_triangle_row(d, i)] / particles - 1.0));
   return largest;
-}
-
-static double drift_trace(const mms_constraint *constraint) {
-  double trace = 0.0;
-  for (int64_t k = 0; k < constraint->dim; k++)
-    trace += constraint->whole.s[mms_panels_triangle_row(constraint->dim, k)];
-  return trace;
 }
 
 /* Row sums of D/P bound its terms, and so what rounding can do to the Gram matrix. */
@@ -171,7 +167,6 @@ const mms_constraint_algebra mms_constraint_replicated = {.step_length = mms_pan
                                                           .add = add,
                                                           .total = total,
                                                           .defect = defect,
-                                                          .drift_trace = drift_trace,
                                                           .assemble = mms_constraint_assemble,
                                                           .assemble_plain = assemble_plain,
                                                           .factor = factor,

@@ -7,23 +7,30 @@
 #include "mmsold/linalg/dense.h"
 #include "mmsold/parallel/exact_sum.h"
 
+/* The fine sums of a step, beside the coarse ones of its moments. */
+enum {
+  MMS_FINE_POTENTIAL, /* V/2^40 */
+  MMS_FINE_DRIFT,     /* tr(WᵀW)/(2 d): S may be too small to be read from its coarse sums */
+  MMS_FINE_RIDERS,    /* the first of them */
+  MMS_FINE_SUMS = MMS_FINE_RIDERS + MMS_RIDERS
+};
+
 /* The d × d work behind one table of functions: the same on every rank (constraint_replicated.c), or spread over the
  * ranks (constraint_distributed.c). With D = YᵀY, S = WᵀW, C = YᵀW (constraint.h): */
 typedef struct mms_constraint_algebra {
-  /* How many sums a step and a plain retraction make, riders and potential not counted. */
+  /* How many coarse sums a step and a plain retraction make. */
   int64_t (*step_length)(int64_t d);
   int64_t (*plain_length)(int64_t d);
   /* Its memory in `constraint`. Local. */
   mms_status (*create)(mms_constraint *constraint, mms_error *error);
   void (*free)(mms_constraint *constraint);
-  /* What of the local rows travels in `sum`; w NULL: of y alone. Returns the first refused block or −1, and how many.
-   * y and w stay as they are until `total`. Local. */
+  /* What of the local rows travels in `sum`, with w also MMS_FINE_DRIFT; w NULL: of y alone. Returns the first refused
+   * block or −1, and how many. y and w stay as they are until `total`. Local. */
   int64_t (*add)(mms_constraint *constraint, mms_exact_sum *sum, const double *y, const double *w, int64_t *count);
   /* After the reduction of `sum`: 1ᵀY and D, and of a step 1ᵀW, S and C too. Collective where distributed. */
   void (*total)(mms_constraint *constraint, const mms_exact_sum *sum, bool step);
-  /* max |D/P − I| over the upper triangle; the trace of S. Collective where distributed; alike on all ranks. */
+  /* max |D/P − I| over the upper triangle. Collective where distributed; alike on all ranks. */
   double (*defect)(const mms_constraint *constraint);
-  double (*drift_trace)(const mms_constraint *constraint);
   /* A, center = m and root = Gram/P; the latter from D alone with center given. Both return a bound, `growth`,
    * of the terms that Gram/P was summed from; no entry of it lacks more than eps · growth. */
   double (*assemble)(mms_constraint *constraint);
@@ -47,7 +54,7 @@ extern const mms_constraint_algebra mms_constraint_replicated, mms_constraint_di
 /* Whole matrices, in `memory`, each on its own cache lines. */
 typedef struct mms_constraint_whole {
   mms_dense_eigen_work eigen; /* polar only */
-  double *packed;             /* [length of step_sum] all totals */
+  double *packed;             /* [coarse sums of a step] their totals */
   double *panel;              /* see panels.h: some rows of a block's moments */
   const double *d, *s, *c;    /* in `packed`: YᵀY and WᵀW, the rows of their upper triangles; YᵀW [d][d] */
   double *a;                  /* [d][d] A = I − sym(C)/P */
@@ -56,7 +63,7 @@ typedef struct mms_constraint_whole {
   double *turn;               /* [d][d] X (constraint_gram.c), then eigenvectors (polar) */
   double *eigenvalues;        /* [d] */
   double *tile;               /* [block size][d] */
-  double *refused;            /* [local blocks] not zero where a block was refused */
+  double *refused, *squares;  /* [local blocks] see panels.h */
   double *memory;
   int64_t memory_count; /* doubles in it */
 } mms_constraint_whole;
@@ -68,7 +75,7 @@ struct mms_constraint {
   int64_t dim; /* d */
   mms_retraction retraction;
   const mms_constraint_algebra *algebra;
-  /* A step's sums, V/2^40 and the riders; a plain retraction's. */
+  /* A step's sums; a plain retraction's. */
   mms_exact_sum *step_sum, *plain_sum;
   mms_moments_report report;
   bool calm;                            /* no rank can want a repair of this step, nor find it singular */

@@ -7,23 +7,19 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* The fine sums: V/2^40, |W|² and |v|², then the riders. */
+enum { POTENTIAL, DRIFT, SPEED, RIDERS, FINE_SUMS = RIDERS + MMS_RIDERS };
+
 struct mms_moments {
   mms_blocks blocks;
   const mms_target *target;
-  mms_exact_sum *sum; /* 1ᵀY and the triangle of YᵀY, then V/2^40, |W|² and |v|², then the riders */
+  mms_exact_sum *sum; /* coarse: 1ᵀY and the triangle of YᵀY */
   mms_moments_report report;
-  double *totals;  /* [length of sum] */
+  double *totals;  /* [coarse sums] */
   double *second;  /* [d][d] YᵀY */
   double *panel;   /* see panels.h */
   double *refused; /* [local blocks] */
 };
-
-/* Places of the single sums after the moments. */
-enum { POTENTIAL, DRIFT, SPEED, SINGLES };
-
-static int64_t place(const mms_moments *moments, int single) {
-  return mms_panels_plain_length(moments->target->dim) + single;
-}
 
 mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, const mms_target *target,
                               mms_error *error) {
@@ -32,10 +28,12 @@ mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, c
   mms_status status = mms_allocate(&memory, 1, sizeof(mms_moments), "the moments of a step", error);
   if (status != MMS_OK) return status;
   mms_moments *made = memory;
-  int64_t d = target->dim, length = mms_panels_plain_length(d) + SINGLES;
+  int64_t d = target->dim, length = mms_panels_plain_length(d);
+  const mms_exact_sum_shape shape = {
+      .coarse = length, .fine = FINE_SUMS, .extras = MMS_COUNTERS, .addends = blocks->count};
   made->blocks = *blocks;
   made->target = target;
-  status = mms_exact_sum_create(&made->sum, length + MMS_RIDERS, MMS_COUNTERS, blocks->count, error);
+  status = mms_exact_sum_create(&made->sum, &shape, error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->totals, length, "the moments of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->second, d * d, "the moments of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->panel, mms_panels_room(d), "the moments of a step", error);
@@ -72,10 +70,10 @@ static int64_t add_plain(mms_moments *moments, const double *y) {
   return bad;
 }
 
-/* One value into a single sum; false where it is refused. */
+/* One value into a fine sum; false where it is refused. */
 static bool add_single(mms_moments *moments, int single, double value) {
   int64_t before = mms_exact_sum_refused(moments->sum);
-  mms_exact_sum_add(moments->sum, place(moments, single), 1, &value);
+  mms_exact_sum_add_fine(moments->sum, single, 1, &value);
   return mms_exact_sum_refused(moments->sum) == before;
 }
 
@@ -97,8 +95,7 @@ int64_t mms_moments_add(mms_moments *moments, const double *y, const double *w) 
 }
 
 void mms_moments_add_potential(mms_moments *moments, double potential) {
-  if (!mms_panels_add_potential(moments->sum, place(moments, POTENTIAL), potential))
-    mms_moments_count(moments, MMS_COUNT_POTENTIAL, 1);
+  if (!mms_panels_add_potential(moments->sum, POTENTIAL, potential)) mms_moments_count(moments, MMS_COUNT_POTENTIAL, 1);
 }
 
 void mms_moments_add_speed(mms_moments *moments, double squares) {
@@ -106,12 +103,11 @@ void mms_moments_add_speed(mms_moments *moments, double squares) {
 }
 
 void mms_moments_add_riders(mms_moments *moments, int64_t first, int64_t count, const double *values) {
-  mms_moments_count(moments, MMS_COUNT_RIDER,
-                    mms_panels_add_riders(moments->sum, place(moments, SINGLES) + first, count, values));
+  mms_moments_count(moments, MMS_COUNT_RIDER, mms_panels_add_riders(moments->sum, RIDERS + first, count, values));
 }
 
 void mms_moments_read_riders(const mms_moments *moments, double *riders) {
-  mms_exact_sum_read(moments->sum, place(moments, SINGLES), MMS_RIDERS, riders);
+  mms_exact_sum_read_fine(moments->sum, RIDERS, MMS_RIDERS, riders);
 }
 
 void mms_moments_count(mms_moments *moments, int counter, int64_t amount) {
@@ -156,7 +152,7 @@ static mms_status reduce(mms_moments *moments, const mms_team *team, mms_error *
   if (mms_moments_counter(moments, MMS_COUNT_NONFINITE) > 0)
     return mms_fail(error, MMS_ERR_NUMERIC, "the moments of %lld block(s) of particles are not finite or too large",
                     (long long)mms_moments_counter(moments, MMS_COUNT_NONFINITE));
-  mms_exact_sum_read(moments->sum, 0, place(moments, SINGLES), moments->totals);
+  mms_exact_sum_read_coarse(moments->sum, 0, mms_panels_plain_length(moments->target->dim), moments->totals);
   return MMS_OK;
 }
 
@@ -165,11 +161,13 @@ mms_status mms_moments_reduce(mms_moments *moments, const mms_team *team, mms_er
   if (status != MMS_OK) return status;
   double start = mms_clock_seconds(), entries = (double)moments->blocks.total * (double)moments->target->dim;
   mms_moments_report *report = &moments->report;
+  double fine[RIDERS];
+  mms_exact_sum_read_fine(moments->sum, 0, RIDERS, fine);
   find_defects(moments, &report->mean_defect, &report->covariance_defect);
   bool known = mms_moments_counter(moments, MMS_COUNT_POTENTIAL) == 0;
-  report->potential = known ? moments->totals[place(moments, POTENTIAL)] * MMS_POTENTIAL_UNIT : (double)NAN;
-  report->drift = sqrt(moments->totals[place(moments, DRIFT)] / entries);
-  report->speed = moments->totals[place(moments, SPEED)] / entries;
+  report->potential = known ? fine[POTENTIAL] * MMS_POTENTIAL_UNIT : (double)NAN;
+  report->drift = sqrt(fine[DRIFT] / entries);
+  report->speed = fine[SPEED] / entries;
   report->seconds_algebra += mms_clock_seconds() - start;
   return MMS_OK;
 }
@@ -187,6 +185,6 @@ mms_status mms_moments_measure(mms_moments *moments, const mms_team *team, const
 
 int64_t mms_moments_bytes(const mms_moments *moments) {
   int64_t d = moments->target->dim, blocks = moments->blocks.end - moments->blocks.first;
-  int64_t doubles = place(moments, SINGLES) + d * d + mms_panels_room(d) + blocks;
+  int64_t doubles = mms_panels_plain_length(d) + d * d + mms_panels_room(d) + blocks;
   return doubles * (int64_t)sizeof(double) + (int64_t)mms_exact_sum_bytes(moments->sum);
 }

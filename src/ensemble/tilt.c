@@ -80,6 +80,7 @@ static void put_away(solver *self) {
 
 static mms_status set_up(solver *self, const mms_target *target, const mms_blocks *blocks, mms_error *error) {
   int64_t d = target->dim;
+  const mms_exact_sum_shape shape = {.fine = d + d * d, .addends = blocks->count};
   *self = (solver){.target = target, .dim = d, .length = sqrt(target->eigenvalues.data[0])};
   self->pull = self->length / (target->bandwidth * target->bandwidth);
   mms_status status = mms_matrix_create(&self->q, d, d, "the tilt's eigenvectors", error);
@@ -87,7 +88,7 @@ static mms_status set_up(solver *self, const mms_target *target, const mms_block
   if (status == MMS_OK) status = mms_matrix_create(&self->rows, 2 * blocks->size, d, "rows of the tilt", error);
   if (status == MMS_OK) status = mms_matrix_create(&self->values, 1, d + d * d, "sums of the tilt", error);
   if (status == MMS_OK) status = mms_matrix_create(&self->work, 2 * d, d, "sums of the tilt", error);
-  if (status == MMS_OK) status = mms_exact_sum_create(&self->sum, d + d * d, 0, blocks->count, error);
+  if (status == MMS_OK) status = mms_exact_sum_create(&self->sum, &shape, error);
   return status;
 }
 
@@ -110,7 +111,7 @@ static mms_status reduce(solver *self, const mms_team *team, mms_error *error) {
   if (mms_exact_sum_refused(self->sum) > 0)
     return mms_fail(error, MMS_ERR_NUMERIC,
                     "the tilt: the gradient of V is not finite, or immense, at some of the points it is averaged over");
-  mms_exact_sum_read(self->sum, 0, self->values.cols, self->values.data);
+  mms_exact_sum_read_fine(self->sum, 0, self->values.cols, self->values.data);
   return MMS_OK;
 }
 
@@ -127,7 +128,7 @@ static mms_status add_up(solver *self, const mms_team *team, const mms_blocks *b
     for (int64_t i = 0; i < rows; i++)
       for (int64_t k = 0; k < d; k++) values[k] += b[i * d + k];
     mms_dense_multiply(true, false, d, d, rows, 1.0, a, b, 0.0, values + d);
-    mms_exact_sum_add(self->sum, 0, d + d * d, values);
+    mms_exact_sum_add_fine(self->sum, 0, d + d * d, values);
   }
   return reduce(self, team, error);
 }
@@ -208,7 +209,7 @@ static mms_status find_errors(solver *self, const mms_team *team, const mms_bloc
         values[d + k] += away * away;
       }
     }
-    mms_exact_sum_add(self->sum, 0, d + d * d, values);
+    mms_exact_sum_add_fine(self->sum, 0, d + d * d, values);
   }
   mms_status status = reduce(self, team, error);
   if (status != MMS_OK) return status;

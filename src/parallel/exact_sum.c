@@ -5,30 +5,35 @@
 #include "mmsold/base/memory.h"
 #include "parallel/team_mpi.h"
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAIR = 2, TRIPLE = 3 };
+
 struct mms_exact_sum {
-  int64_t length;
-  int extras;
-  int count;      /* of int64 in the all-reduce: 3 length + extras + 1 */
-  int64_t *limbs; /* [3][length] high, middle, low; then the extras, then the refused */
+  mms_exact_sum_shape shape;
+  int coarse_limbs; /* PAIR or TRIPLE */
+  int count;        /* of int64 in the all-reduce */
+  int64_t *limbs;   /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused */
 };
 
 static const int64_t max_addends = (int64_t)1 << 23;
 static const double limit = 0x1p47;
 
-mms_status mms_exact_sum_create(mms_exact_sum **sum, int64_t length, int extras, int64_t addends, mms_error *error) {
+mms_status mms_exact_sum_create(mms_exact_sum **sum, const mms_exact_sum_shape *shape, mms_error *error) {
   *sum = NULL;
-  if (length < 0 || extras < 0 || addends < 0)
-    return mms_fail(error, MMS_ERR_INTERNAL, "an exact sum of length %lld with %d extras and %lld addends",
-                    (long long)length, extras, (long long)addends);
-  if (addends > max_addends)
+  if (shape->coarse < 0 || shape->fine < 0 || shape->extras < 0 || shape->addends < 0)
+    return mms_fail(error, MMS_ERR_INTERNAL, "%lld coarse and %lld fine exact sums with %d extras and %lld addends",
+                    (long long)shape->coarse, (long long)shape->fine, shape->extras, (long long)shape->addends);
+  if (shape->addends > max_addends)
     return mms_fail(error, MMS_ERR_INPUT,
                     "%lld blocks are too many to be summed exactly (at most %lld): use larger blocks",
-                    (long long)addends, (long long)max_addends);
-  int64_t count = length <= INT32_MAX ? 3 * length + extras + 1 : INT64_MAX;
-  mms_exact_sum made = {.length = length, .extras = extras};
+                    (long long)shape->addends, (long long)max_addends);
+  mms_exact_sum made = {.shape = *shape, .coarse_limbs = shape->addends > MMS_EXACT_SUM_PAIRED_ADDENDS ? TRIPLE : PAIR};
+  int64_t count = INT64_MAX;
+  if (shape->coarse <= INT32_MAX && shape->fine <= INT32_MAX)
+    count = made.coarse_limbs * shape->coarse + TRIPLE * shape->fine + shape->extras + 1;
   mms_status status = mms_narrow(&made.count, count, "the length of an exact sum", error);
   void *memory = NULL, *limbs = NULL;
   if (status == MMS_OK) status = mms_allocate(&limbs, count, sizeof(int64_t), "an exact sum", error);
@@ -58,17 +63,17 @@ static int64_t bits_of(double value) {
   return bits;
 }
 
-/* v = a 2^8 + b 2^-32 + c 2^-72 + e, each limb the nearest integer to what is left.
- *
- * Rounding by addition: let M = 1.5 2^(52+k) and |r| <= 2^(50+k). Then s = fl(r + M) lies in [2^(52+k), 2^(53+k)],
+/* Rounding by addition: let M = 1.5 2^(52+k) and |r| <= 2^(50+k). Then s = fl(r + M) lies in [2^(52+k), 2^(53+k)],
  * where doubles are the multiples of 2^k: s - M = 2^k n with n the nearest integer to r 2^-k (ties to even n), and as s
- * and M share sign and exponent their bit patterns, read as integers, differ by n. What is left, r - 2^k n, is
- * exact: it is a multiple of the last place of r (or zero), not larger than 2^(k-1), and not larger than |r| unless n =
- * 0. Here k = 8, -32, -72 and |r| < 2^47, <= 2^7, <= 2^-33, all within 2^(50+k). So |a| <= 2^39, |b| <= 2^39, |c| <=
- * 2^39, |e| <= 2^-73. */
+ * and M share sign and exponent their bit patterns, read as integers, differ by n; |n| <= 2^50. What is left, r - 2^k
+ * n, is exact: it is a multiple of the last place of r (or zero), not larger than 2^(k-1), and not larger than |r|
+ * unless n = 0. So with every limb the nearest integer to what the ones before it left:
+ *
+ * v = a 2^8 + b 2^-32 + c 2^-72 + e: k = 8, -32, -72 and |r| < 2^47, <= 2^7, <= 2^-33, all within 2^(50+k), so |a|,
+ * |b|, |c| <= 2^39 and |e| <= 2^-73. */
 MMS_CLONES
-static int64_t add_limbs(int64_t count, const double *restrict values, int64_t *restrict high, int64_t *restrict middle,
-                         int64_t *restrict low) {
+static int64_t add_triples(int64_t count, const double *restrict values, int64_t *restrict high,
+                           int64_t *restrict middle, int64_t *restrict low) {
   const double m_high = 0x1.8p60, m_middle = 0x1.8p20, m_low = 0x1.8p-20;
   const int64_t i_high = bits_of(m_high), i_middle = bits_of(m_middle), i_low = bits_of(m_low);
   int64_t refused = 0;
@@ -86,14 +91,58 @@ static int64_t add_limbs(int64_t count, const double *restrict values, int64_t *
   return refused;
 }
 
-void mms_exact_sum_add(mms_exact_sum *sum, int64_t first, int64_t count, const double *values) {
-  int64_t *high = sum->limbs, *middle = high + sum->length, *low = middle + sum->length;
-  sum->limbs[sum->count - 1] += add_limbs(count, values, high + first, middle + first, low + first);
+/* v = a 2^-3 + b 2^-54 + e: k = -3, -54 and |r| < 2^47, <= 2^-4, the bounds of rounding by addition themselves, so |a|,
+ * |b| <= 2^50 and |e| <= 2^-55. */
+MMS_CLONES
+static int64_t add_pairs(int64_t count, const double *restrict values, int64_t *restrict high, int64_t *restrict low) {
+  const double m_high = 0x1.8p49, m_low = 0x1.8p-2;
+  const int64_t i_high = bits_of(m_high), i_low = bits_of(m_low);
+  int64_t refused = 0;
+  for (int64_t i = 0; i < count; i++) {
+    double v = fabs(values[i]) < limit ? values[i] : 0.0;
+    refused += v != values[i];
+    double s = v + m_high;
+    high[i] += bits_of(s) - i_high;
+    double r = v - (s - m_high);
+    low[i] += bits_of(r + m_low) - i_low;
+  }
+  return refused;
 }
 
-void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount) {
-  sum->limbs[3 * sum->length + index] += amount;
+/* Where the limbs of the fine sums begin, and the extras. */
+static int64_t *fine_limbs(const mms_exact_sum *sum) { return sum->limbs + sum->coarse_limbs * sum->shape.coarse; }
+static int64_t *extras(const mms_exact_sum *sum) { return fine_limbs(sum) + TRIPLE * sum->shape.fine; }
+
+/* Whether `length` sums have these places. */
+static bool has(int64_t length, int64_t first, int64_t count) {
+  return first >= 0 && count >= 0 && first <= length && count <= length - first;
 }
+
+static void refuse(mms_exact_sum *sum, int64_t count) { sum->limbs[sum->count - 1] += count; }
+static void refuse_places(mms_exact_sum *sum, int64_t count) { refuse(sum, count > 1 ? count : 1); }
+
+void mms_exact_sum_add_coarse(mms_exact_sum *sum, int64_t first, int64_t count, const double *values) {
+  const int64_t length = sum->shape.coarse;
+  if (!has(length, first, count)) {
+    refuse_places(sum, count);
+    return;
+  }
+  int64_t *high = sum->limbs + first, *next = high + length;
+  refuse(sum, sum->coarse_limbs == PAIR ? add_pairs(count, values, high, next)
+                                        : add_triples(count, values, high, next, next + length));
+}
+
+void mms_exact_sum_add_fine(mms_exact_sum *sum, int64_t first, int64_t count, const double *values) {
+  const int64_t length = sum->shape.fine;
+  if (!has(length, first, count)) {
+    refuse_places(sum, count);
+    return;
+  }
+  int64_t *high = fine_limbs(sum) + first, *middle = high + length;
+  refuse(sum, add_triples(count, values, high, middle, middle + length));
+}
+
+void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount) { extras(sum)[index] += amount; }
 
 void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team) {
   if (mms_team_size(team) == 1) return;
@@ -105,7 +154,7 @@ __extension__ typedef unsigned __int128 wide;
 /* The double nearest to (a 2^80 + b 2^40 + c) 2^-72 (ties to even); |a|, |b|, |c| <= 2^62. Without branches on signs,
  * which are as good as random here. Right shifts of negative numbers are arithmetic (floor) in every compiler we know.
  */
-static double nearest(int64_t a, int64_t b, int64_t c) {
+static double nearest_triple(int64_t a, int64_t b, int64_t c) {
   const int64_t below = ((int64_t)1 << 40) - 1;
   const wide below_high = ((wide)1 << 80) - 1;
   b += c >> 40; /* carry, so that the total is a 2^80 + rest, 0 <= rest < 2^80, and has the sign of a */
@@ -141,13 +190,13 @@ static inline double two_sum(double x, double y, double *sum) {
   return (x - (s - yy)) + (y - yy);
 }
 
-/* The same double as nearest(), where |a| < 2^50 after the carries, as vector code; returns how many were not. The
- * three limbs are doubles then, and their sum is rounded once: S. Boldo, G. Melquiond, "Emulation of a FMA and
+/* The same double as nearest_triple(), where |a| < 2^50 after the carries, as vector code; returns how many were not.
+ * The three limbs are doubles then, and their sum is rounded once: S. Boldo, G. Melquiond, "Emulation of a FMA and
  * correctly rounded sums: proved algorithms using rounding to odd" (IEEE Trans. Comput. 57 (2008) 462), algorithm Add3.
  */
 MMS_CLONES
-static int64_t read_limbs(int64_t count, const int64_t *restrict high, const int64_t *restrict middle,
-                          const int64_t *restrict low, double *restrict values) {
+static int64_t read_triples_fast(int64_t count, const int64_t *restrict high, const int64_t *restrict middle,
+                                 const int64_t *restrict low, double *restrict values) {
   const int64_t below = ((int64_t)1 << 40) - 1, small = (int64_t)1 << 50;
   const double magic = 0x1.8p52;
   const int64_t i_magic = bits_of(magic);
@@ -167,12 +216,72 @@ static int64_t read_limbs(int64_t count, const int64_t *restrict high, const int
   return large;
 }
 
-void mms_exact_sum_read(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
-  const int64_t *high = sum->limbs + first, *middle = high + sum->length, *low = middle + sum->length;
-  if (read_limbs(count, high, middle, low, values) == 0) return;
-  for (int64_t i = 0; i < count; i++) values[i] = nearest(high[i], middle[i], low[i]);
+static void read_triples(int64_t count, const int64_t *high, const int64_t *middle, const int64_t *low,
+                         double *values) {
+  if (read_triples_fast(count, high, middle, low, values) == 0) return;
+  for (int64_t i = 0; i < count; i++) values[i] = nearest_triple(high[i], middle[i], low[i]);
 }
 
-int64_t mms_exact_sum_extra(const mms_exact_sum *sum, int index) { return sum->limbs[3 * sum->length + index]; }
+/* The double nearest to (a 2^51 + b) 2^-54; |a|, |b| <= 2^62, so that 2^114 holds the size. Conversion rounds to
+ * nearest, ties to even. */
+static double nearest_pair(int64_t a, int64_t b) {
+  const wide low = (wide)a * ((wide)1 << 51) + (wide)b; /* modulo 2^128: the total in two's complement */
+  const bool negative = low >> 127 != 0;
+  const double size = (double)(negative ? -low : low) * 0x1p-54;
+  return negative ? -size : size;
+}
+
+/* The same double where |a| < 2^50 after the carry, as vector code; returns how many were not. Both limbs are doubles
+ * then (0 <= b < 2^51), and one addition rounds their sum. */
+MMS_CLONES
+static int64_t read_pairs_fast(int64_t count, const int64_t *restrict high, const int64_t *restrict low,
+                               double *restrict values) {
+  const int64_t below = ((int64_t)1 << 51) - 1, small = (int64_t)1 << 50;
+  const double magic = 0x1.8p52;
+  const int64_t i_magic = bits_of(magic);
+  int64_t large = 0;
+  for (int64_t i = 0; i < count; i++) {
+    int64_t a = high[i] + (low[i] >> 51);
+    large += a >= small || a <= -small;
+    double x = (double_of((int64_t)((uint64_t)a + (uint64_t)i_magic)) - magic) * 0x1p-3; /* as above */
+    double y = (double_of((low[i] & below) + i_magic) - magic) * 0x1p-54;
+    values[i] = x + y;
+  }
+  return large;
+}
+
+static void read_pairs(int64_t count, const int64_t *high, const int64_t *low, double *values) {
+  if (read_pairs_fast(count, high, low, values) == 0) return;
+  for (int64_t i = 0; i < count; i++) values[i] = nearest_pair(high[i], low[i]);
+}
+
+static void read_nothing(int64_t count, double *values) {
+  for (int64_t i = 0; i < count; i++) values[i] = NAN;
+}
+
+void mms_exact_sum_read_coarse(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
+  const int64_t length = sum->shape.coarse;
+  if (!has(length, first, count)) {
+    read_nothing(count, values);
+    return;
+  }
+  const int64_t *high = sum->limbs + first, *next = high + length;
+  if (sum->coarse_limbs == PAIR)
+    read_pairs(count, high, next, values);
+  else
+    read_triples(count, high, next, next + length, values);
+}
+
+void mms_exact_sum_read_fine(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
+  const int64_t length = sum->shape.fine;
+  if (!has(length, first, count)) {
+    read_nothing(count, values);
+    return;
+  }
+  const int64_t *high = fine_limbs(sum) + first, *middle = high + length;
+  read_triples(count, high, middle, middle + length, values);
+}
+
+int64_t mms_exact_sum_extra(const mms_exact_sum *sum, int index) { return extras(sum)[index]; }
 int64_t mms_exact_sum_refused(const mms_exact_sum *sum) { return sum->limbs[sum->count - 1]; }
 size_t mms_exact_sum_bytes(const mms_exact_sum *sum) { return (size_t)sum->count * sizeof(int64_t) + sizeof *sum; }

@@ -15,15 +15,14 @@ mms_status mms_observations_create(mms_observations *observations, mms_dynamics 
   for (int64_t k = 0; k < kinds && k < MMS_OBSERVABLE_COUNT; k++)
     observations->kind[observations->kinds++] = (mms_observable_kind)kind[k];
   observations->capacity = steps / every + 1;
+  const mms_exact_sum_shape shape = {.fine = observations->capacity * observations->kinds, .addends = blocks->count};
   void *memory = NULL;
   mms_status status = mms_allocate(&memory, observations->capacity, sizeof(int64_t), what, error);
   observations->steps = memory;
   if (status == MMS_OK)
     status = mms_allocate_doubles(&observations->values, observations->capacity * observations->kinds, what, error);
   if (status == MMS_OK) status = mms_allocate_doubles(&observations->z, blocks->size * target->dim, what, error);
-  if (status == MMS_OK)
-    status =
-        mms_exact_sum_create(&observations->sum, observations->capacity * observations->kinds, 0, blocks->count, error);
+  if (status == MMS_OK) status = mms_exact_sum_create(&observations->sum, &shape, error);
   if (status == MMS_OK) status = mms_observer_create_for(&observations->observer, target, error);
   if (status != MMS_OK) mms_observations_free(observations);
   return status;
@@ -56,7 +55,7 @@ void mms_observations_record(mms_observations *observations, mms_dynamics *dynam
     double sums[MMS_OBSERVABLE_COUNT];
     for (int k = 0; k < observations->kinds; k++)
       sums[k] = mms_observer_sum_with(&observations->observer, observations->kind[k], rows, z, y);
-    mms_exact_sum_add(observations->sum, row * observations->kinds, observations->kinds, sums);
+    mms_exact_sum_add_fine(observations->sum, row * observations->kinds, observations->kinds, sums);
   }
 }
 
@@ -67,7 +66,7 @@ static void finish_rows(mms_observations *observations, const mms_team *team, in
   const bool refused = mms_exact_sum_refused(observations->sum) > 0;
   for (int64_t row = observations->done; row < observations->count; row++) {
     double sums[MMS_OBSERVABLE_COUNT];
-    mms_exact_sum_read(observations->sum, row * observations->kinds, observations->kinds, sums);
+    mms_exact_sum_read_fine(observations->sum, row * observations->kinds, observations->kinds, sums);
     for (int k = 0; k < observations->kinds; k++)
       observations->values[k * observations->capacity + row] =
           refused ? NAN

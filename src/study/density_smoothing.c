@@ -102,9 +102,9 @@ static mms_status find_departures(work *self, double *out, mms_error *error) {
   double area = mms_plane_cell_area(&self->plane), count = (double)self->setting->test_count;
   double *block = NULL;
   mms_exact_sum *sum = NULL;
+  const mms_exact_sum_shape shape = {.fine = 3 * groups, .addends = self->cells.blocks.count + self->test.blocks.count};
   mms_status status = mms_allocate_doubles(&block, 3 * groups, "errors of a law", error);
-  if (status == MMS_OK)
-    status = mms_exact_sum_create(&sum, 3 * groups, 0, self->cells.blocks.count + self->test.blocks.count, error);
+  if (status == MMS_OK) status = mms_exact_sum_create(&sum, &shape, error);
   status = mms_team_agree(team, status, error);
   if (status == MMS_OK) {
     for (int64_t first = 0; first < self->cells.blocks.n_local; first += columns) {
@@ -115,17 +115,17 @@ static mms_status find_departures(work *self, double *out, mms_error *error) {
           for (int64_t g = 0; g < groups && mass > 0.0; g++)
             block[law * groups + g] += mass * (self->cells.values[i * groups + g] - self->cells.mean[i]);
         }
-      mms_exact_sum_add(sum, 0, 3 * groups, block);
+      mms_exact_sum_add_fine(sum, 0, 3 * groups, block);
     }
     for (int64_t first = 0; first < self->test.blocks.n_local; first += MMS_POTENTIAL_BLOCK) {
       memset(block, 0, (size_t)(3 * groups) * sizeof *block);
       for (int64_t p = first; p < first + MMS_POTENTIAL_BLOCK && p < self->test.blocks.n_local; p++)
         for (int64_t g = 0; g < groups; g++)
           block[2 * groups + g] += (self->test.values[p * groups + g] - self->test.mean[p]) / count;
-      mms_exact_sum_add(sum, 0, 3 * groups, block);
+      mms_exact_sum_add_fine(sum, 0, 3 * groups, block);
     }
     mms_exact_sum_reduce(sum, team);
-    mms_exact_sum_read(sum, 0, 3 * groups, out);
+    mms_exact_sum_read_fine(sum, 0, 3 * groups, out);
   }
   mms_exact_sum_free(&sum);
   free(block);

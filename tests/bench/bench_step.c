@@ -6,6 +6,7 @@
 #include "bench.h"
 
 #include "cli/config.h"
+#include "mmsold/parallel/exact_sum.h"
 #include <inttypes.h>
 #include <stdbool.h>
 
@@ -52,9 +53,10 @@ static void print(const mms_config *config, const mms_team *team, const mms_trai
   int64_t width = n < 512 ? n : 512;
   double sgemm = bench_sgemm_seconds((int)lines, (int)width, (int)d, 41);
   double sgemm_rate = 2.0 * (double)(lines * width * d) / sgemm * 1e-9;
-  /* 1ᵀY, 1ᵀW, two triangles with their diagonals, C, the potential and the riders, three limbs each; counters,
-   * refused. */
-  int64_t bytes = 8 * (3 * (2 * d + d * (d + 1) + d * d + 1 + MMS_RIDERS) + MMS_COUNTERS + 1);
+  /* 1ᵀY, 1ᵀW, two triangles with their diagonals, and C, two limbs each (see exact_sum.h); the potential, the drift and
+   * the riders, three limbs each; counters, refused. */
+  int64_t blocks = (config->sampler.particles + size - 1) / size, limbs = blocks > MMS_EXACT_SUM_PAIRED_ADDENDS ? 3 : 2;
+  int64_t bytes = 8 * (limbs * (2 * d + d * (d + 1) + d * d) + 3 * (2 + MMS_RIDERS) + MMS_COUNTERS + 1);
   double alone = (double)(config->sampler.particles * (1 + pairs) * n) / (double)(lines * width) * sgemm;
   if (mms_team_rank(team) != 0) return;
   printf("job %s ranks %d n %" PRId64 " d %" PRId64 " P %" PRId64 " M %" PRId64 " block %" PRId64

@@ -6,7 +6,9 @@
  *     A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,
  *     Gram = AᵀDA + AᵀC + CᵀA + S − P m mᵀ = RᵀR P,   Y ← (Y A + W − 1mᵀ) R⁻¹.
  * D and 1ᵀY are summed too, so that rounding never builds up over steps. The polar retraction
- * replaces R⁻¹ by (Gram/P)^{-1/2}. */
+ * replaces R⁻¹ by (Gram/P)^{-1/2}. These sums are coarse ones (exact_sum.h), 2^-55 a block: Y is of order one and
+ * Gram/P the identity or larger, so that is less than what its last place can tell. Potential, drift and riders are
+ * fine. */
 #ifndef MMSOLD_ENSEMBLE_CONSTRAINT_H
 #define MMSOLD_ENSEMBLE_CONSTRAINT_H
 
@@ -72,8 +74,8 @@ int64_t mms_constraint_counter(const mms_constraint *constraint, int counter);
 mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team, double *y, double *w,
                                 mms_error *error);
 
-/* Put any Y [n_local][d] on the manifold (the start of a run): centre and retract, at least twice.
- * Collective; agreed. MMS_ERR_NUMERIC where a value is not finite or too large, or the rows do not span d
+/* Put any Y [n_local][d] of order one (1e-8 and more) on the manifold (the start of a run): centre and retract, at
+ * least twice. Collective; agreed. MMS_ERR_NUMERIC where a value is not finite or too large, or the rows do not span d
  * dimensions; y is then as it was given (or, where only a later pass failed, of no use). */
 mms_status mms_constraint_retract(mms_constraint *constraint, const mms_team *team, double *y, mms_error *error);
 

@@ -1,5 +1,6 @@
 /* What travels in the one all-reduce of a step: moments, potential, counters. The moment constraint sums them on its
- * way (constraint.h); ways of moving without it use the sums here, so that a trace shows their moments too. */
+ * way (constraint.h); ways of moving without it use the sums here, so that a trace shows their moments too. Moments
+ * travel as coarse sums (exact_sum.h), two words each: what they are compared with is P. All else is summed finely. */
 #ifndef MMSOLD_ENSEMBLE_MOMENTS_H
 #define MMSOLD_ENSEMBLE_MOMENTS_H
 

@@ -9,12 +9,14 @@
 enum { N = 50, D = 6, PARTICLES = 205 };
 static double points[N * D];
 
-static int reductions;    /* MPI_Allreduce made by this rank */
+static int reductions;    /* MPI_Allreduce made by this rank, and ... */
+static int travelled;     /* ... how many numbers the last carried */
 static bool broken;       /* this rank's LAPACK refuses */
 static double slip = 1.0; /* this rank's next factor is so many times too large: an unlike processor, exaggerated */
 
 int MPI_Allreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_Op op, MPI_Comm comm) {
   reductions++;
+  travelled = count;
   return PMPI_Allreduce(in, out, count, type, op, comm);
 }
 
@@ -117,6 +119,8 @@ static void ordinary_step_has_one_reduction(void **state) {
     reductions = 0;
     expect_ok(take(dynamics, (mms_step_request){.more = true, .observe = step == 3}, &error), &error);
     assert_int_equal(reductions, several() ? 1 : 0);
+    if (several()) /* two words a moment; three the potential, the drift and each rider; one a counter */
+      assert_int_equal(travelled, 2 * (2 * D * D + 3 * D) + 3 * (2 + MMS_RIDERS) + MMS_COUNTERS + 1);
   }
   reductions = 0;
   expect_ok(take(dynamics, (mms_step_request){0}, &error), &error);

@@ -1,9 +1,10 @@
 /* Exact sums: the same bits however the addends are split over ranks and ordered, and the right ones. */
+#include "exact_support.h"
 #include "team_support.h"
 
 #include "mmsold/parallel/blocks.h"
-#include "mmsold/parallel/exact_sum.h"
 #include "mmsold/random/random.h"
+#include "parallel/team_mpi.h"
 #include <stdlib.h>
 
 enum { LENGTH = 40, ADDENDS = 203 };
@@ -27,47 +28,23 @@ static void make_row(int64_t a, double *row) {
   }
 }
 
-__extension__ typedef __int128 wide;
-
-/* The same sums another way: each addend rounded to a multiple of 2^-72 as a 128-bit integer (they fit: 2^(47 + 72 +
- * 8)), the total rounded to 53 bits by hand. */
-static wide as_integer(double v) {
-  int exponent;
-  double m = frexp(v, &exponent);
-  wide whole = (wide)(int64_t)ldexp(m, 53);
-  int shift = exponent - 53 + 72;
-  if (shift >= 0) return whole * ((wide)1 << shift);
-  if (shift < -60) return 0;
-  double exact = ldexp((double)(int64_t)whole, shift);
-  return (wide)(int64_t)nearbyint(exact);
-}
-
-static double as_double(wide total) {
-  wide size = total < 0 ? -total : total;
-  int shift = 0;
-  wide top = size;
-  while (top >> 53 != 0) top >>= 1, shift++;
-  if (shift > 0) {
-    wide rest = size - (top << shift), half = (wide)1 << (shift - 1);
-    if (rest > half || (rest == half && top % 2 != 0)) top++;
-  }
-  double value = ldexp((double)(int64_t)top, shift - 72);
-  return total < 0 ? -value : value;
-}
-
-static void reference(double *sums) {
-  wide totals[LENGTH] = {0};
+static void reference(double *sums, int unit) {
+  exact_integer totals[LENGTH] = {0};
   double row[LENGTH];
   for (int64_t a = 0; a < ADDENDS; a++) {
     make_row(a, row);
-    for (int i = 0; i < LENGTH; i++) totals[i] += as_integer(row[i]);
+    for (int i = 0; i < LENGTH; i++) totals[i] += exact_of(row[i], unit);
   }
-  for (int i = 0; i < LENGTH; i++) sums[i] = as_double(totals[i]);
+  for (int i = 0; i < LENGTH; i++) sums[i] = exact_double(totals[i], unit);
 }
 
-static void expect_bits(const double *got, const double *wanted, int count) {
-  for (int i = 0; i < count; i++)
-    if (memcmp(&got[i], &wanted[i], sizeof *got) != 0) fail_msg("sum %d: %a instead of %a", i, got[i], wanted[i]);
+/* What travelled: all-reduces and the integers in the last. */
+static int reductions, travelled;
+
+int MPI_Allreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_Op op, MPI_Comm comm) {
+  reductions++;
+  travelled = type == MPI_INT64_T ? count : -1;
+  return PMPI_Allreduce(in, out, count, type, op, comm);
 }
 
 /* Add this rank's addends: a contiguous range, forwards or backwards, or every R-th; whole rows or in pieces. */
@@ -80,41 +57,58 @@ static void add_share(mms_exact_sum *sum, int way) {
     if (way < 2 ? a < mine.first || a >= mine.end : a % ranks != rank) continue;
     make_row(a, row);
     if (way == 2) {
-      mms_exact_sum_add(sum, 7, LENGTH - 7, row + 7);
-      mms_exact_sum_add(sum, 0, 7, row);
+      mms_exact_sum_add_coarse(sum, 7, LENGTH - 7, row + 7);
+      mms_exact_sum_add_fine(sum, 7, LENGTH - 7, row + 7);
+      mms_exact_sum_add_coarse(sum, 0, 7, row);
+      mms_exact_sum_add_fine(sum, 0, 7, row);
     } else {
-      mms_exact_sum_add(sum, 0, LENGTH, row);
+      mms_exact_sum_add_fine(sum, 0, LENGTH, row);
+      mms_exact_sum_add_coarse(sum, 0, LENGTH, row);
     }
     mms_exact_sum_count(sum, 1, a);
   }
 }
 
+/* Coarse sums in two limbs, and in three where so many addends were announced. */
 static void order_and_split_do_not_matter(void **state) {
   (void)state;
-  double wanted[LENGTH], got[LENGTH];
-  reference(wanted);
-  assert_true(wanted[0] == 0x1.fffffffffffffp46);
-  assert_true(wanted[3] == 1.0 + 202 * 0x1p-53);
-  assert_true(wanted[5] == 0.0);
-  mms_error error = mms_error_none();
-  mms_exact_sum *sum = NULL;
-  expect_ok(mms_exact_sum_create(&sum, LENGTH, 3, ADDENDS, &error), &error);
-  for (int way = 0; way < 3; way++) {
-    mms_exact_sum_clear(sum);
-    add_share(sum, way);
-    mms_exact_sum_count(sum, 2, mms_team_rank(team) == mms_team_size(team) - 1 ? -5 : 0);
-    mms_exact_sum_reduce(sum, team);
-    mms_exact_sum_read(sum, 0, LENGTH, got);
-    expect_bits(got, wanted, LENGTH);
-    mms_exact_sum_read(sum, 30, 4, got);
-    expect_bits(got, wanted + 30, 4);
-    assert_int_equal(mms_exact_sum_extra(sum, 0), 0);
-    assert_int_equal(mms_exact_sum_extra(sum, 1), ADDENDS * (ADDENDS - 1) / 2);
-    assert_int_equal(mms_exact_sum_extra(sum, 2), -5);
-    assert_int_equal(mms_exact_sum_refused(sum), 0);
+  for (int64_t paired = 0; paired < 2; paired++) {
+    double fine[LENGTH], coarse[LENGTH], got[LENGTH];
+    reference(fine, FINE_UNIT);
+    reference(coarse, paired ? COARSE_UNIT : FINE_UNIT);
+    assert_true(fine[0] == 0x1.fffffffffffffp46 && coarse[0] == fine[0]);
+    assert_true(fine[3] == 1.0 + 202 * 0x1p-53 && coarse[3] == fine[3]);
+    assert_true(fine[5] == 0.0 && coarse[5] == 0.0);
+    assert_true(fine[2] == -203 * 0x1p-72 && coarse[2] == (paired ? 0.0 : fine[2]));
+    mms_error error = mms_error_none();
+    mms_exact_sum *sum = NULL;
+    const mms_exact_sum_shape shape = {
+        .coarse = LENGTH, .fine = LENGTH, .extras = 3, .addends = paired ? ADDENDS : MMS_EXACT_SUM_PAIRED_ADDENDS + 1};
+    expect_ok(mms_exact_sum_create(&sum, &shape, &error), &error);
+    for (int way = 0; way < 3; way++) {
+      mms_exact_sum_clear(sum);
+      add_share(sum, way);
+      mms_exact_sum_count(sum, 2, mms_team_rank(team) == mms_team_size(team) - 1 ? -5 : 0);
+      reductions = 0;
+      mms_exact_sum_reduce(sum, team);
+      assert_int_equal(reductions, mms_team_size(team) > 1);
+      if (reductions > 0) assert_int_equal(travelled, (paired ? 2 : 3) * LENGTH + 3 * LENGTH + 3 + 1);
+      mms_exact_sum_read_coarse(sum, 0, LENGTH, got);
+      expect_bits(got, coarse, LENGTH);
+      mms_exact_sum_read_fine(sum, 0, LENGTH, got);
+      expect_bits(got, fine, LENGTH);
+      mms_exact_sum_read_coarse(sum, 30, 4, got);
+      expect_bits(got, coarse + 30, 4);
+      mms_exact_sum_read_fine(sum, 30, 4, got);
+      expect_bits(got, fine + 30, 4);
+      assert_int_equal(mms_exact_sum_extra(sum, 0), 0);
+      assert_int_equal(mms_exact_sum_extra(sum, 1), ADDENDS * (ADDENDS - 1) / 2);
+      assert_int_equal(mms_exact_sum_extra(sum, 2), -5);
+      assert_int_equal(mms_exact_sum_refused(sum), 0);
+    }
+    mms_exact_sum_free(&sum);
+    assert_null(sum);
   }
-  mms_exact_sum_free(&sum);
-  assert_null(sum);
 }
 
 /* What cannot be summed is counted over all ranks and leaves the sums alone. */
@@ -122,23 +116,23 @@ static void what_does_not_fit_is_counted(void **state) {
   (void)state;
   const double values[] = {1.0, NAN, INFINITY, -INFINITY, 0x1p48, -0x1p47, 0x1p47, -0x1.fffffffffffffp46, 1e308};
   enum { N = sizeof values / sizeof *values };
-  mms_error error = mms_error_none();
-  mms_exact_sum *sum = NULL;
-  expect_ok(mms_exact_sum_create(&sum, N, 0, 64, &error), &error);
-  mms_exact_sum_add(sum, 0, N, values);
-  mms_exact_sum_reduce(sum, team);
-  double got[N], wanted[N] = {0};
-  int ranks = mms_team_size(team);
-  wanted[0] = ranks;
-  wanted[7] = -0x1.fffffffffffffp46 * ranks;
-  mms_exact_sum_read(sum, 0, N, got);
-  expect_bits(got, wanted, N);
-  assert_int_equal(mms_exact_sum_refused(sum), 7 * ranks);
-  mms_exact_sum_clear(sum);
-  mms_exact_sum_read(sum, 0, N, got);
-  assert_int_equal(mms_exact_sum_refused(sum), 0);
-  assert_true(got[0] == 0.0);
-  mms_exact_sum_free(&sum);
+  for (const exact_kind *kind = exact_kinds; kind < exact_kinds + EXACT_KINDS; kind++) {
+    mms_exact_sum *sum = exact_make(kind, N, 64);
+    exact_add(sum, kind, 0, N, values);
+    mms_exact_sum_reduce(sum, team);
+    double got[N], wanted[N] = {0};
+    int ranks = mms_team_size(team);
+    wanted[0] = ranks;
+    wanted[7] = -0x1.fffffffffffffp46 * ranks;
+    exact_read(sum, kind, 0, N, got);
+    expect_bits(got, wanted, N);
+    assert_int_equal(mms_exact_sum_refused(sum), 7 * ranks);
+    mms_exact_sum_clear(sum);
+    exact_read(sum, kind, 0, N, got);
+    assert_int_equal(mms_exact_sum_refused(sum), 0);
+    assert_true(got[0] == 0.0);
+    mms_exact_sum_free(&sum);
+  }
 }
 
 int main(int argc, char **argv) {

@@ -246,6 +246,43 @@ static void report_says_what_was_summed(void **state) {
   unmake(&s);
 }
 
+/* Rows of any size that the sums can tell from nothing. */
+static void small_rows_are_retracted_and_tiny_ones_refused(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  for (int retraction = 0; retraction < 2; retraction++) {
+    swarm s = make(100, 10, (mms_retraction)retraction);
+    for (int64_t i = 0; i < 1000; i++) s.y[i] *= 1e-8 * (double)(1 + i % 3);
+    expect_ok(mms_constraint_retract(s.constraint, NULL, s.y, &error), &error);
+    expect_near(defect(&s), 0.0, 1e-14);
+    for (int64_t i = 0; i < 1000; i++) s.y[i] *= 1e-10;
+    expect_refused(mms_constraint_retract(s.constraint, NULL, s.y, &error), MMS_ERR_NUMERIC, &error,
+                   "cannot be put on the moment manifold");
+    unmake(&s);
+  }
+}
+
+/* The squares of a step this small are far below the unit of the moments' sums. */
+static void drift_of_a_tiny_step_is_seen(void **state) {
+  (void)state;
+  mms_error error = mms_error_none();
+  const int64_t dims[] = {1, 3, 20, 140}; /* few; one panel of rows; two */
+  for (size_t k = 0; k < sizeof dims / sizeof *dims; k++) {
+    const int64_t d = dims[k], entries = (d + 60) * d;
+    swarm s = make(d + 60, d, MMS_RETRACTION_QR);
+    double square = 0.0;
+    mms_random_normals((mms_random_key){.seed = 15, .stream = MMS_STREAM_TEST}, 0, entries, s.w);
+    for (int64_t i = 0; i < entries; i++) {
+      s.w[i] *= 1e-9;
+      square += s.w[i] * s.w[i];
+    }
+    expect_ok(reduce(&s, &error), &error);
+    const double wanted = sqrt(square / (double)entries);
+    expect_near(mms_constraint_report(s.constraint).drift, wanted, 1e-5 * wanted);
+    unmake(&s);
+  }
+}
+
 static void bad_numbers_are_refused(void **state) {
   (void)state;
   mms_error error = mms_error_none();
@@ -308,6 +345,8 @@ int main(void) {
       cmocka_unit_test(a_step_returns_from_beside_the_manifold),
       cmocka_unit_test(huge_steps_are_repaired_and_small_ones_are_not),
       cmocka_unit_test(report_says_what_was_summed),
+      cmocka_unit_test(small_rows_are_retracted_and_tiny_ones_refused),
+      cmocka_unit_test(drift_of_a_tiny_step_is_seen),
       cmocka_unit_test(bad_numbers_are_refused),
       cmocka_unit_test(too_few_particles_are_refused),
   };
