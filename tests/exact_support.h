@@ -7,7 +7,7 @@
 
 #include "mmsold/parallel/exact_sum.h"
 
-enum { COARSE_UNIT = 54, FINE_UNIT = 72 };
+enum { COARSE_UNIT = 54, COARSEST_UNIT = 46, FINE_UNIT = 72 };
 
 __extension__ typedef __int128 exact_integer;
 
@@ -44,15 +44,22 @@ static inline void expect_bits(const double *got, const double *wanted, int64_t 
 typedef struct exact_kind {
   int unit;             /* sums are multiples of 2^-unit */
   int exact_from;       /* a double of size 2^-exact_from and more comes back as it went */
-  int64_t most_addends; /* so many fit */
+  int64_t most_addends; /* so many fit, ... */
+  int64_t from_addends; /* ... and so many are announced at least */
   bool coarse;
 } exact_kind;
 
-static const exact_kind exact_kinds[] = {{COARSE_UNIT, 2, MMS_EXACT_SUM_PAIRED_ADDENDS, true},
-                                         {FINE_UNIT, 20, INT64_C(1) << 23, false}};
-enum { EXACT_KINDS = 2 };
+static const exact_kind exact_kinds[] = {{COARSE_UNIT, 2, MMS_EXACT_SUM_FINEST_ADDENDS, 1, true},
+                                         {52, 0, 8192, 4097, true},
+                                         {50, -2, 16384, 8193, true},
+                                         {48, -4, 32768, 16385, true},
+                                         {COARSEST_UNIT, -6, MMS_EXACT_SUM_PAIRED_ADDENDS, 32769, true},
+                                         {FINE_UNIT, 20, INT64_C(1) << 23, 1, false}};
+enum { EXACT_KINDS = 6 };
 
+/* Zero sums of a kind for so many addends. */
 static inline mms_exact_sum *exact_make(const exact_kind *kind, int64_t length, int64_t addends) {
+  if (addends < kind->from_addends) addends = kind->from_addends;
   mms_error error = mms_error_none();
   mms_exact_sum *sum = NULL;
   const mms_exact_sum_shape shape = {

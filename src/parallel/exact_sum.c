@@ -11,15 +11,31 @@
 
 enum { PAIR = 2, TRIPLE = 3 };
 
+/* What the sum of all addends' limbs may take, and one limb of a pair at most: it is found by rounding by addition. */
+enum { LIMB_BITS = 62, FINEST_BITS = 50 };
+
+/* Of the limbs of a pair: n of the header, and what an integer in each counts for. */
+typedef struct pair_units {
+  int bits;
+  double high, low;
+} pair_units;
+
 struct mms_exact_sum {
   mms_exact_sum_shape shape;
   int coarse_limbs; /* PAIR or TRIPLE */
-  int count;        /* of int64 in the all-reduce */
-  int64_t *limbs;   /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused */
+  pair_units units;
+  int count;      /* of int64 in the all-reduce */
+  int64_t *limbs; /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused */
 };
 
 static const int64_t max_addends = (int64_t)1 << 23;
 static const double limit = 0x1p47;
+
+static pair_units units_for(int64_t addends) {
+  int bits = FINEST_BITS;
+  while ((int64_t)1 << (LIMB_BITS - bits) < addends) bits--;
+  return (pair_units){.bits = bits, .high = ldexp(1.0, 47 - bits), .low = ldexp(1.0, 46 - 2 * bits)};
+}
 
 mms_status mms_exact_sum_create(mms_exact_sum **sum, const mms_exact_sum_shape *shape, mms_error *error) {
   *sum = NULL;
@@ -30,7 +46,9 @@ mms_status mms_exact_sum_create(mms_exact_sum **sum, const mms_exact_sum_shape *
     return mms_fail(error, MMS_ERR_INPUT,
                     "%lld blocks are too many to be summed exactly (at most %lld): use larger blocks",
                     (long long)shape->addends, (long long)max_addends);
-  mms_exact_sum made = {.shape = *shape, .coarse_limbs = shape->addends > MMS_EXACT_SUM_PAIRED_ADDENDS ? TRIPLE : PAIR};
+  mms_exact_sum made = {.shape = *shape,
+                        .units = units_for(shape->addends),
+                        .coarse_limbs = shape->addends > MMS_EXACT_SUM_PAIRED_ADDENDS ? TRIPLE : PAIR};
   int64_t count = INT64_MAX;
   if (shape->coarse <= INT32_MAX && shape->fine <= INT32_MAX)
     count = made.coarse_limbs * shape->coarse + TRIPLE * shape->fine + shape->extras + 1;
@@ -91,11 +109,12 @@ static int64_t add_triples(int64_t count, const double *restrict values, int64_t
   return refused;
 }
 
-/* v = a 2^-3 + b 2^-54 + e: k = -3, -54 and |r| < 2^47, <= 2^-4, the bounds of rounding by addition themselves, so |a|,
- * |b| <= 2^50 and |e| <= 2^-55. */
+/* v = a 2^(47-n) + b 2^(46-2n) + e: k = 47 - n, 46 - 2n and |r| < 2^47 = 2^(n+k), <= 2^(46-n) = 2^(n+k), within
+ * 2^(50+k) as n <= 50; so |a|, |b| <= 2^n and |e| <= 2^(45-2n). */
 MMS_CLONES
-static int64_t add_pairs(int64_t count, const double *restrict values, int64_t *restrict high, int64_t *restrict low) {
-  const double m_high = 0x1.8p49, m_low = 0x1.8p-2;
+static int64_t add_pairs(pair_units units, int64_t count, const double *restrict values, int64_t *restrict high,
+                         int64_t *restrict low) {
+  const double m_high = 0x1.8p52 * units.high, m_low = 0x1.8p52 * units.low;
   const int64_t i_high = bits_of(m_high), i_low = bits_of(m_low);
   int64_t refused = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -128,7 +147,7 @@ void mms_exact_sum_add_coarse(mms_exact_sum *sum, int64_t first, int64_t count, 
     return;
   }
   int64_t *high = sum->limbs + first, *next = high + length;
-  refuse(sum, sum->coarse_limbs == PAIR ? add_pairs(count, values, high, next)
+  refuse(sum, sum->coarse_limbs == PAIR ? add_pairs(sum->units, count, values, high, next)
                                         : add_triples(count, values, high, next, next + length));
 }
 
@@ -222,37 +241,38 @@ static void read_triples(int64_t count, const int64_t *high, const int64_t *midd
   for (int64_t i = 0; i < count; i++) values[i] = nearest_triple(high[i], middle[i], low[i]);
 }
 
-/* The double nearest to (a 2^51 + b) 2^-54; |a|, |b| <= 2^62, so that 2^114 holds the size. Conversion rounds to
- * nearest, ties to even. */
-static double nearest_pair(int64_t a, int64_t b) {
-  const wide low = (wide)a * ((wide)1 << 51) + (wide)b; /* modulo 2^128: the total in two's complement */
+/* The double nearest to a + b in their units, 2^(n+1) of the low in one of the high; |a|, |b| <= 2^62, so that 2^114
+ * low units hold the size. Conversion rounds to nearest, ties to even. */
+static double nearest_pair(pair_units units, int64_t a, int64_t b) {
+  const wide low = (wide)a * ((wide)2 << units.bits) + (wide)b; /* modulo 2^128: the total in two's complement */
   const bool negative = low >> 127 != 0;
-  const double size = (double)(negative ? -low : low) * 0x1p-54;
+  const double size = (double)(negative ? -low : low) * units.low;
   return negative ? -size : size;
 }
 
 /* The same double where |a| < 2^50 after the carry, as vector code; returns how many were not. Both limbs are doubles
- * then (0 <= b < 2^51), and one addition rounds their sum. */
+ * then (0 <= b < 2^(n+1) <= 2^51), and one addition rounds their sum. */
 MMS_CLONES
-static int64_t read_pairs_fast(int64_t count, const int64_t *restrict high, const int64_t *restrict low,
-                               double *restrict values) {
-  const int64_t below = ((int64_t)1 << 51) - 1, small = (int64_t)1 << 50;
+static int64_t read_pairs_fast(pair_units units, int64_t count, const int64_t *restrict high,
+                               const int64_t *restrict low, double *restrict values) {
+  const int64_t below = ((int64_t)2 << units.bits) - 1, small = (int64_t)1 << 50;
   const double magic = 0x1.8p52;
+  const int width = units.bits + 1;
   const int64_t i_magic = bits_of(magic);
   int64_t large = 0;
   for (int64_t i = 0; i < count; i++) {
-    int64_t a = high[i] + (low[i] >> 51);
+    int64_t a = high[i] + (low[i] >> width);
     large += a >= small || a <= -small;
-    double x = (double_of((int64_t)((uint64_t)a + (uint64_t)i_magic)) - magic) * 0x1p-3; /* as above */
-    double y = (double_of((low[i] & below) + i_magic) - magic) * 0x1p-54;
+    double x = (double_of((int64_t)((uint64_t)a + (uint64_t)i_magic)) - magic) * units.high; /* as above */
+    double y = (double_of((low[i] & below) + i_magic) - magic) * units.low;
     values[i] = x + y;
   }
   return large;
 }
 
-static void read_pairs(int64_t count, const int64_t *high, const int64_t *low, double *values) {
-  if (read_pairs_fast(count, high, low, values) == 0) return;
-  for (int64_t i = 0; i < count; i++) values[i] = nearest_pair(high[i], low[i]);
+static void read_pairs(pair_units units, int64_t count, const int64_t *high, const int64_t *low, double *values) {
+  if (read_pairs_fast(units, count, high, low, values) == 0) return;
+  for (int64_t i = 0; i < count; i++) values[i] = nearest_pair(units, high[i], low[i]);
 }
 
 static void read_nothing(int64_t count, double *values) {
@@ -267,7 +287,7 @@ void mms_exact_sum_read_coarse(const mms_exact_sum *sum, int64_t first, int64_t 
   }
   const int64_t *high = sum->limbs + first, *next = high + length;
   if (sum->coarse_limbs == PAIR)
-    read_pairs(count, high, next, values);
+    read_pairs(sum->units, count, high, next, values);
   else
     read_triples(count, high, next, next + length, values);
 }

@@ -6,8 +6,8 @@
  *     A = I − sym(C)/P,  m = (1ᵀY A + 1ᵀW)/P,
  *     Gram = AᵀDA + AᵀC + CᵀA + S − P m mᵀ = RᵀR P,   Y ← (Y A + W − 1mᵀ) R⁻¹.
  * D and 1ᵀY are summed too, so that rounding never builds up over steps. The polar retraction
- * replaces R⁻¹ by (Gram/P)^{-1/2}. These sums are coarse ones (exact_sum.h), 2^-55 a block: Y is of order one and
- * Gram/P the identity or larger, so that is less than what its last place can tell. Potential, drift and riders are
+ * replaces R⁻¹ by (Gram/P)^{-1/2}. These sums are coarse ones (exact_sum.h): Y is of order one and Gram/P the
+ * identity or larger, and what they leave out is less than its last place can tell. Potential, drift and riders are
  * fine. */
 #ifndef MMSOLD_ENSEMBLE_CONSTRAINT_H
 #define MMSOLD_ENSEMBLE_CONSTRAINT_H

@@ -5,18 +5,20 @@
  * and ranks gives the same integers, and these are carried back into one double by the same arithmetic on every rank.
  * There are two kinds of sums, with places of their own:
  *
- *   coarse  v = a 2^-3 + b 2^-54 + e           |a|, |b| <= 2^50         |e| <= 2^-55    for up to 2^12 addends
- *   fine    v = a 2^8 + b 2^-32 + c 2^-72 + e  |a|, |b|, |c| <= 2^39    |e| <= 2^-73    for up to 2^23 addends
+ *   fine    v = a 2^8 + b 2^-32 + c 2^-72 + e         |a|, |b|, |c| <= 2^39    |e| <= 2^-73     up to 2^23 addends
+ *   coarse  v = a 2^(47-n) + b 2^(46-2n) + e          |a|, |b| <= 2^n          |e| <= 2^(45-2n)  up to 2^(62-n) addends
  *
- * With so many addends (blocks) a limb stays within 2^62. Where more than 2^12 are announced the coarse sums are kept
- * like the fine ones: a rule that knows nothing of ranks. More than 2^23 are refused. A double of size >= 2^-2 goes
- * into a coarse sum without error (its last place is at least 2^-54), one of size >= 2^-20 into a fine one.
+ * With so many addends (blocks) a limb stays within 2^62. n is 50, units of 2^-54, for up to 2^12 addends, and one less
+ * for each doubling up to 2^16: then 46, units of 2^-46. Where still more are announced the coarse sums are kept like
+ * the fine ones; more than 2^23 are refused. These rules know nothing of ranks. A double whose last place is a unit or
+ * more goes into its sum without error: from 2^-2 on into a coarse one of up to 2^12 addends, from 2^-20 into a fine
+ * one.
  *
  * What is summed is meant to be of order one per particle (Y, and W measured in Y, are). Coarse is for what matters
- * absolutely then, as moments do: P particles in at most P blocks make an error of P 2^-55 at most in a sum that is
- * compared with P, a quarter of the last place of doubles below 1. Fine is for what may be small all over and is looked
- * at by itself. A value that is not finite or >= 2^47 in size is not added but counted, and the count travels with the
- * sums. */
+ * absolutely then, as moments do, and is compared with P. Blocks of r particles make an error of 2^(45-2n) P/r: a
+ * quarter of the last place of doubles below 1, in units of P, for up to 2^12 blocks of any size, and half of it for up
+ * to 2^16 if they hold 128 particles and more. Fine is for what may be small all over and is looked at by itself. A
+ * value that is not finite or >= 2^47 in size is not added but counted, and the count travels with the sums. */
 #ifndef MMSOLD_PARALLEL_EXACT_SUM_H
 #define MMSOLD_PARALLEL_EXACT_SUM_H
 
@@ -24,8 +26,8 @@
 
 typedef struct mms_exact_sum mms_exact_sum;
 
-/* Most addends of coarse sums in two limbs. */
-enum { MMS_EXACT_SUM_PAIRED_ADDENDS = 4096 };
+/* Most addends of coarse sums in two limbs, and in the finest of their units. */
+enum { MMS_EXACT_SUM_PAIRED_ADDENDS = 65536, MMS_EXACT_SUM_FINEST_ADDENDS = 4096 };
 
 typedef struct mms_exact_sum_shape {
   int64_t coarse, fine; /* how many sums of each kind */
@@ -50,7 +52,7 @@ void mms_exact_sum_add_fine(mms_exact_sum *sum, int64_t first, int64_t count, co
 void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount);
 
 /* The one all-reduce. After it every rank reads the same totals. Collective: exactly one MPI_Allreduce of
- * (2 coarse + 3 fine + extras + 1) int64, 3 coarse where there are more than 2^12 addends. Allocates nothing. */
+ * (2 coarse + 3 fine + extras + 1) int64, 3 coarse where there are more than 2^16 addends. Allocates nothing. */
 void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team);
 
 /* Totals: the double nearest to the integer total, ties to even (never -0); NaN from places that the kind does not

@@ -69,21 +69,27 @@ static void add_share(mms_exact_sum *sum, int way) {
   }
 }
 
-/* Coarse sums in two limbs, and in three where so many addends were announced. */
+/* Coarse sums in two limbs of the finest and the coarsest units, and in three where still more addends were announced.
+ */
 static void order_and_split_do_not_matter(void **state) {
   (void)state;
-  for (int64_t paired = 0; paired < 2; paired++) {
+  const struct {
+    int64_t addends;
+    int unit, limbs;
+  } cases[] = {{ADDENDS, COARSE_UNIT, 2},
+               {MMS_EXACT_SUM_PAIRED_ADDENDS, COARSEST_UNIT, 2},
+               {MMS_EXACT_SUM_PAIRED_ADDENDS + 1, FINE_UNIT, 3}};
+  for (int c = 0; c < 3; c++) {
     double fine[LENGTH], coarse[LENGTH], got[LENGTH];
     reference(fine, FINE_UNIT);
-    reference(coarse, paired ? COARSE_UNIT : FINE_UNIT);
+    reference(coarse, cases[c].unit);
     assert_true(fine[0] == 0x1.fffffffffffffp46 && coarse[0] == fine[0]);
-    assert_true(fine[3] == 1.0 + 202 * 0x1p-53 && coarse[3] == fine[3]);
+    assert_true(fine[3] == 1.0 + 202 * 0x1p-53 && coarse[3] == (c == 1 ? 1.0 : fine[3]));
     assert_true(fine[5] == 0.0 && coarse[5] == 0.0);
-    assert_true(fine[2] == -203 * 0x1p-72 && coarse[2] == (paired ? 0.0 : fine[2]));
+    assert_true(fine[2] == -203 * 0x1p-72 && coarse[2] == (c < 2 ? 0.0 : fine[2]));
     mms_error error = mms_error_none();
     mms_exact_sum *sum = NULL;
-    const mms_exact_sum_shape shape = {
-        .coarse = LENGTH, .fine = LENGTH, .extras = 3, .addends = paired ? ADDENDS : MMS_EXACT_SUM_PAIRED_ADDENDS + 1};
+    const mms_exact_sum_shape shape = {.coarse = LENGTH, .fine = LENGTH, .extras = 3, .addends = cases[c].addends};
     expect_ok(mms_exact_sum_create(&sum, &shape, &error), &error);
     for (int way = 0; way < 3; way++) {
       mms_exact_sum_clear(sum);
@@ -92,7 +98,7 @@ static void order_and_split_do_not_matter(void **state) {
       reductions = 0;
       mms_exact_sum_reduce(sum, team);
       assert_int_equal(reductions, mms_team_size(team) > 1);
-      if (reductions > 0) assert_int_equal(travelled, (paired ? 2 : 3) * LENGTH + 3 * LENGTH + 3 + 1);
+      if (reductions > 0) assert_int_equal(travelled, cases[c].limbs * LENGTH + 3 * LENGTH + 3 + 1);
       mms_exact_sum_read_coarse(sum, 0, LENGTH, got);
       expect_bits(got, coarse, LENGTH);
       mms_exact_sum_read_fine(sum, 0, LENGTH, got);

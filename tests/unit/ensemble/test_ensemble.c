@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "mmsold/ensemble/ensemble.h"
+#include "mmsold/parallel/exact_sum.h"
 #include "mmsold/random/random.h"
 #include <stdlib.h>
 
@@ -19,6 +20,20 @@ static void block_size_follows_the_rule(void **state) {
               {20, 10, 2, 16},    {8000, 784, 2, 250}, {100000, 700, 2, 256}};
   for (size_t i = 0; i < sizeof many / sizeof *many; i++)
     assert_int_equal(mms_ensemble_block_size(many[i].particles, many[i].dim, many[i].draws), many[i].size);
+}
+
+/* Where the sums of moments are coarser (exact_sum.h), blocks are long. */
+static void many_blocks_are_long(void **state) {
+  (void)state;
+  int64_t met = 0;
+  for (int64_t particles = 65536; particles < (INT64_C(1) << 26); particles += particles / 97)
+    for (int64_t dim = 1; dim < 10000; dim *= 3) {
+      int64_t size = mms_ensemble_block_size(particles, dim, 8);
+      if ((particles + size - 1) / size <= MMS_EXACT_SUM_FINEST_ADDENDS) continue;
+      met++;
+      assert_true(size >= 128);
+    }
+  assert_true(met > 100);
 }
 
 /* Two or four ranks differ by less than a row for each block of the last of them. */
@@ -81,6 +96,7 @@ static void start_is_a_training_point_plus_noise_on_the_manifold(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(block_size_follows_the_rule),
+      cmocka_unit_test(many_blocks_are_long),
       cmocka_unit_test(ranks_have_even_shares),
       cmocka_unit_test(start_is_a_training_point_plus_noise_on_the_manifold),
   };

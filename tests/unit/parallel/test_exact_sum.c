@@ -64,18 +64,19 @@ static void totals_are_rounded_once(void **state) {
 static void most_addends_fit(void **state) {
   (void)state;
   enum { LENGTH = 6 };
-  /* The largest of a limb alone: 2^46.., and what a higher limb leaves, half of its unit. */
-  const double values[EXACT_KINDS][LENGTH] = {
-      {0x1.fffffffffffffp46, -0x1.fffffffffffffp46, 0x1p-4, -0x1p-4, 0x1.8p-3, 0x1.999999999999p-4},
-      {0x1.fffffffffffffp46, -0x1.fffffffffffffp46, 0x1p7 - 0x1p-33, -0x1p-33, 0x1.8p7, 0.1}};
   for (int k = 0; k < EXACT_KINDS; k++) {
     const exact_kind *kind = &exact_kinds[k];
+    const double high = kind->coarse ? ldexp(1.0, 47 - (kind->unit + 46) / 2) : 0x1p8, unit = ldexp(1.0, -kind->unit);
+    /* The largest of a limb alone, and what a higher limb leaves: half of its unit. */
+    const double values[LENGTH] = {0x1.fffffffffffffp46, -0x1.fffffffffffffp46,
+                                   0.5 * high,           -0.5 * high,
+                                   1.5 * high,           kind->coarse ? 3.0 * unit : -0x1p-33};
     mms_exact_sum *sum = exact_make(kind, LENGTH, kind->most_addends);
-    for (int64_t a = 0; a < kind->most_addends; a++) exact_add(sum, kind, 0, LENGTH, values[k]);
+    for (int64_t a = 0; a < kind->most_addends; a++) exact_add(sum, kind, 0, LENGTH, values);
     double totals[LENGTH];
     exact_read(sum, kind, 0, LENGTH, totals);
     for (int i = 0; i < LENGTH; i++) /* a power of two: exact */
-      assert_true(totals[i] == values[k][i] * (double)kind->most_addends);
+      assert_true(totals[i] == values[i] * (double)kind->most_addends);
     mms_exact_sum_free(&sum);
   }
 }
@@ -100,12 +101,12 @@ static void order_and_grouping_do_not_matter(void **state) {
         if (i == 0) rows[a][i] = (a % 2 == 0 ? -0x1.fffffffffffffp46 : 0x1.fffffffffffffp46); /* cancels */
         if (i == 1) rows[a][i] = -0x1.fffffffffffffp46;
         if (i == 2) rows[a][i] = unit * (0.5 + (double)(a % 7)) * (a % 3 == 0 ? -1.0 : 1.0); /* ties, all of them */
-        if (i == 3) rows[a][i] = a == 0 ? -1.0 : -0x1p-54; /* lost, one by one, in a sum of doubles */
+        if (i == 3) rows[a][i] = a == 0 ? -1.0 : -unit; /* may be lost, one by one, in a sum of doubles */
         if (i >= 50) rows[a][i] = -fabs(rows[a][i]);
         whole[i] += exact_of(rows[a][i], kind->unit);
       }
     for (int i = 0; i < SUMS; i++) wanted[i] = exact_double(whole[i], kind->unit);
-    assert_true(wanted[0] == 0.0 && !signbit(wanted[0]) && wanted[3] == -1.0 - 199 * 0x1p-54);
+    assert_true(wanted[0] == 0.0 && !signbit(wanted[0]) && wanted[3] == -1.0 - 199 * unit);
     for (int stride = 1; stride <= 9; stride += 2) { /* none of which divides 200 but 1 and 5 */
       mms_exact_sum *sum = exact_make(kind, SUMS, ADDENDS);
       for (int a = 0; a < ADDENDS; a++) {
@@ -121,7 +122,7 @@ static void order_and_grouping_do_not_matter(void **state) {
   }
 }
 
-/* Totals are read by vector code where all of them are below 2^47 (coarse) or 2^58, else one by one in integers: the
+/* Totals are read by vector code where all of them are below 2^50 high units, else one by one in integers: the
  * same bits, also where what is rounded off is a half of the last place and a little. */
 static void both_ways_of_reading_agree(void **state) {
   (void)state;
@@ -161,15 +162,15 @@ static void both_ways_of_reading_agree(void **state) {
 static void many_addends_take_three_limbs(void **state) {
   (void)state;
   const exact_kind *coarse = &exact_kinds[0];
-  const double values[] = {0x1p-72, 0x1p-56, -0x1.fffffffffffffp46};
+  const double values[] = {0x1p-72, 0x1p-48, -0x1.fffffffffffffp46};
   for (int64_t more = 0; more < 2; more++) {
     mms_exact_sum *sum = exact_make(coarse, 3, MMS_EXACT_SUM_PAIRED_ADDENDS + more), *none = exact_make(coarse, 0, 1);
     assert_int_equal(mms_exact_sum_bytes(sum) - mms_exact_sum_bytes(none), (2 + more) * 3 * 8);
     double got[3];
     for (int64_t a = 0; a < MMS_EXACT_SUM_PAIRED_ADDENDS + more; a++) exact_add(sum, coarse, 0, 3, values);
     exact_read(sum, coarse, 0, 3, got);
-    assert_true(got[0] == (more ? 4097 * 0x1p-72 : 0.0) && got[1] == (more ? 4097 * 0x1p-56 : 0.0));
-    assert_true(got[2] == values[2] * 4096 + (more ? values[2] : 0.0));
+    assert_true(got[0] == (more ? 65537 * 0x1p-72 : 0.0) && got[1] == (more ? 65537 * 0x1p-48 : 0.0));
+    assert_true(got[2] == values[2] * 65536 + (more ? values[2] : 0.0));
     mms_exact_sum_free(&sum);
     mms_exact_sum_free(&none);
   }
@@ -219,7 +220,7 @@ static void bad_sizes_are_refused(void **state) {
       {{.fine = 1, .addends = (INT64_C(1) << 23) + 1}, MMS_ERR_INPUT, "8388609 blocks are too many"},
       {{.fine = 800000000, .addends = 1}, MMS_ERR_INTERNAL, "2400000001"},
       {{.coarse = 1200000000, .addends = 1}, MMS_ERR_INTERNAL, "2400000001"},
-      {{.coarse = 800000000, .addends = 4097}, MMS_ERR_INTERNAL, "2400000001"},
+      {{.coarse = 800000000, .addends = 65537}, MMS_ERR_INTERNAL, "2400000001"},
       {{.fine = INT64_MAX / 2, .addends = 1}, MMS_ERR_INTERNAL, "exact sum"},
       {{.coarse = INT64_MAX / 2, .addends = 1}, MMS_ERR_INTERNAL, "exact sum"},
       {{.coarse = -1, .addends = 1}, MMS_ERR_INTERNAL, "-1 coarse"},
