@@ -39,7 +39,7 @@ is_hdf5s() {
 export TMPDIR=$scratch ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=1024:quarantine_size_mb=16
 export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
 # A file of a few KiB may not ask for much memory; a packed one may claim 2,064 times its size.
-options=(-max_len=12288 -timeout=10 -malloc_limit_mb=256 -rss_limit_mb=2048 -print_final_stats=1
+options=(-max_len=12288 -timeout=60 -malloc_limit_mb=256 -rss_limit_mb=2048 -print_final_stats=1
   "-artifact_prefix=$scratch/found-")
 [ "$wanted" -lt 100000 ] || options+=(-detect_leaks=0) # looking for leaks takes most of a long search's time
 executed=0
