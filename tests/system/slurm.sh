@@ -16,6 +16,9 @@ slurm_start() {
   slurm_place=$(mktemp -d /tmp/mmsold-slurm.XXXXXX)
   chmod 755 "$slurm_place"
   mkdir -p "$slurm_place/state" "$slurm_place/spool" "$slurm_place/log" "$slurm_place/pmix"
+  # Open MPI names its shared memory by the number of the job, which another Slurm on this machine may have given too.
+  slurm_shared=$(mktemp -d -p /dev/shm mmsold-slurm.XXXXXX 2>/dev/null || mktemp -d -p "$slurm_place")
+  export OMPI_MCA_btl_vader_backing_directory=$slurm_shared OMPI_MCA_osc_sm_backing_directory=$slurm_shared
   # Two ports that nobody listens on.
   slurm_port=$((20000 + 2 * ($$ % 5000)))
   while grep -Eqis "^ *[0-9]+: [0-9A-F]+:($(printf '%04X|%04X' $slurm_port $((slurm_port + 1)))) " /proc/net/tcp /proc/net/tcp6; do
@@ -44,7 +47,7 @@ SlurmctldPidFile=$slurm_place/slurmctld.pid
 SlurmdPidFile=$slurm_place/slurmd.pid
 SlurmctldLogFile=$slurm_place/log/slurmctld.log
 SlurmdLogFile=$slurm_place/log/slurmd.log
-FirstJobId=$((1 + $$ % 60000))
+FirstJobId=$((1 + 1000 * ($$ % 60000)))
 KillWait=120
 MinJobAge=3600
 MessageTimeout=60
@@ -94,6 +97,6 @@ slurm_stop() {
       sleep 0.1
     done
   done
-  rm -rf "$slurm_place"
+  rm -rf "$slurm_place" "$slurm_shared"
   slurm_place=
 }
