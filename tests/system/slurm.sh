@@ -84,8 +84,10 @@ slurm_stop() {
   [ -n "${slurm_place:-}" ] || return 0
   if [ -s "$slurm_place/slurmctld.pid" ]; then
     scancel --user="$(id -un)" >/dev/null 2>&1 || true
-    for _ in $(seq 60); do
+    for try in $(seq 120); do
       [ -n "$(squeue -h 2>/dev/null)" ] || break
+      # Ranks that don't listen to TERM (after a failed test) don't outlive the daemons.
+      [ "$try" -lt 60 ] || scancel --signal=KILL --full --user="$(id -un)" >/dev/null 2>&1 || true
       sleep 0.5
     done
   fi
