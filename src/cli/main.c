@@ -1,6 +1,7 @@
 /* mmsold: the command line. Only here does the program end. */
 #include "cli/command.h"
 #include "cli/stream.h"
+#include "mmsold/base/memory.h"
 #include "mmsold/run/run.h"
 
 #include <stdio.h>
@@ -57,6 +58,7 @@ int main(int argc, char **argv) {
   mms_error error = mms_error_none();
   mms_log_level level = MMS_LOG_NORMAL;
   mms_cli cli = {.team = NULL};
+  mms_memory_begin();
   mms_stream_prepare();
   argc = take_levels(argc, argv, &level);
   if (argc > 1 && (strcmp(argv[1], "run") == 0 || strcmp(argv[1], "converge") == 0))

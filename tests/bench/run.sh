@@ -15,7 +15,7 @@ parts=("$@")
 
 build=build/release
 cmake --preset release >/dev/null
-cmake --build "$build" --target bench_step bench_moments bench_field bench_neighbours bench_auto bench_screen bench_cost \
+cmake --build "$build" --target bench_step bench_ranks bench_moments bench_field bench_neighbours bench_auto bench_screen bench_cost \
   bench_flow bench_normals mmsold_program >/dev/null
 bench=$root/tests/bench
 
@@ -82,47 +82,20 @@ table() {
     }' "$lines"
 }
 
-# From one rank to two on processors that are busy all the time: twice one rank, each on a processor of its own and at
-# the same time, then two ranks, in turn. A rank's step beside another is the harmonic mean of the two.
+# From one rank to two on processors that are busy all the time: a row for every turn of every job.
 ranks() {
-  local name steps turn core folder
-  folder=$(mktemp -d)
-  while read -r name steps; do
+  local turn workloads=tests/bench/workloads
+  echo "| job | ranks | a rank alone on the slowest processor, ms | on the fastest | together, ms | slowest / together | ± | mean / together | all-reduce |"
+  echo "|---|---|---|---|---|---|---|---|---|"
+  local -a job
+  local line
+  for line in "fashion 100 config/fashion.yaml" "W1 300 $workloads/W1.yaml" "W2 300 $workloads/W2.yaml" \
+    "W3 8 $workloads/W3.yaml" "W3k 8 $workloads/W3k.yaml"; do
+    read -ra job <<<"$line"
     for ((turn = 0; turn < repeats; turn++)); do
-      for core in 0 1; do
-        taskset -c "$core" mpirun --bind-to none -n 1 "$build/tests/bench_step" "$steps" "$name" \
-          --output.directory="$folder/run" >"$folder/$core" </dev/null &
-      done
-      wait
-      mpirun -n 2 "$build/tests/bench_step" "$steps" "$name" --output.directory="$folder/run" >"$folder/2" </dev/null
-      cat "$folder/0" "$folder/1" "$folder/2" | awk -v name="$(basename "$name" .yaml)" '
-        { for (i = 1; i < NF; i += 2) if ($i == "wall_ms") wall[NR] = $(i + 1) }
-        END { print name, 2 / (1 / wall[1] + 1 / wall[2]), wall[3] }'
+      mpirun --oversubscribe -n 2 "$build/tests/bench_ranks" "${job[1]}" "${job[2]}" --output.directory="${job[0]}"
     done
-  done <<JOBS | sort -s -k1,1 | awk '
-    function middle(list, n,    i, j, x) {
-      for (i = 2; i <= n; i++) { x = list[i]; for (j = i - 1; j > 0 && list[j] > x; j--) list[j + 1] = list[j]; list[j + 1] = x }
-      return (list[int((n + 1) / 2)] + list[int(n / 2) + 1]) / 2
-    }
-    function row(    one, two) {
-      one = middle(beside, n); two = middle(both, n); half = middle(ratio, n)
-      printf "| %s | %.3g | %.3g | %.2f | %.2f | %.2f |\n", last, one, two, half, ratio[1], ratio[n]
-      n = 0
-    }
-    BEGIN {
-      print "| job | a rank beside another, ms a step | two ranks, ms | ratio, median | least | most |"
-      print "|---|---|---|---|---|---|"
-    }
-    $1 != last { if (n > 0) row(); last = $1 }
-    { beside[++n] = $2; both[n] = $3; ratio[n] = $2 / $3 }
-    END { row() }'
-config/fashion.yaml 60
-config/checkerboard.yaml 150
-tests/bench/workloads/W2.yaml 150
-tests/bench/workloads/W3.yaml 6
-tests/bench/workloads/W3k.yaml 8
-JOBS
-  rm -rf "$folder"
+  done
 }
 
 # The peak that --check states against the one a short run has, at 1 and 2 ranks: MiB of the rank that takes most.

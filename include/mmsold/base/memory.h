@@ -8,6 +8,10 @@
 
 enum { MMS_ALIGNMENT = 64 }; /* one cache line, one AVX-512 register */
 
+/* At the start of a program: from now on memory from 1 MiB on comes from the system piece by piece and goes back to it
+ * when it is freed, so that the most a process takes is the same at every run (glibc; elsewhere nothing). Local. */
+void mms_memory_begin(void);
+
 /* Zeroed memory for count × size bytes, aligned to MMS_ALIGNMENT, at least one byte; free
  * it with free(). Negative counts, products that overflow and refusals leave *out NULL and
  * return MMS_ERR_MEMORY with `what` named in the message. Local. */
