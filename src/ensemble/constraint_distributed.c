@@ -200,7 +200,8 @@ static double assemble(mms_constraint *constraint) {
 
   double norm = mms_distributed_norm(&spread->a, MMS_SHAPE_FULL);
   double sum = norm + sqrt(mms_distributed_norm(&spread->s, MMS_SHAPE_SYMMETRIC) / particles);
-  if (2.0 * norm * size * away(constraint, false) > DBL_EPSILON * sum * sum) complete(constraint);
+  /* As there, with the largest entry of U and ‖c‖ instead of rows and columns. */
+  if ((2.0 + size) * size * away(constraint, false) > DBL_EPSILON * sum * sum) complete(constraint);
   mms_distributed_multiply(false, 0.5, &spread->a, &spread->turn, 0.0, &spread->root);
   memcpy(spread->turn.data, spread->root.data, bytes);
   mms_distributed_add_transposed(1.0, &spread->turn, 1.0, &spread->root);

@@ -107,10 +107,10 @@ double mms_constraint_assemble(mms_constraint *constraint) {
   /* With ‖Y‖² = P, a = ‖A‖ and s = ‖S‖/P the terms of Gram/P add up to (a + √s)² at most, much more than Gram/P itself
    * where a large step runs along Y and the projection takes it back. */
   double norm = mms_square_norm(n, a, work), sum = norm + sqrt(mms_packed_norm(n, whole->s, work) / particles);
-  /* An entry of c (U + Uᵀ) is no larger than a row of the one times a column of the other, one of c (U + Uᵀ) A no
-   * larger than that times ‖A‖; of c U and U c there are no more than these again. */
+  /* With O = U + Uᵀ, A O A − A U − Uᵀ A = c O c − c Uᵀ − U c. An entry of c Uᵀ or U c is no larger than a row of O
+   * times a column of c, one of c O c no larger than that times ‖c‖ <= 1 + ‖A‖. */
   double rows = sqrt(mms_packed_longest_beside(n, whole->d, work)) / particles;
-  if (2.0 * norm * rows * columns > DBL_EPSILON * sum * sum) complete(n, particles, whole->d, a, x, whole->root);
+  if ((3.0 + norm) * rows * columns > DBL_EPSILON * sum * sum) complete(n, particles, whole->d, a, x, whole->root);
   mms_dense_multiply(false, false, n, n, n, 1.0, a, x, 0.0, whole->inverse);
   second_moment(n, particles, a, whole->inverse, whole->s, m, whole->root);
   return sum * sum;
