@@ -6,12 +6,9 @@
  * prints a row: milliseconds of a step alone on the slowest of the processors and on the fastest, and together; how
  * many times as fast together is as alone on the slowest, which is what all wait for (median, quartiles), and as alone
  * on the average one; the share of the joint steps that is spent in the all-reduce. Not a test. */
-#include "bench.h"
+#include "bench_job.h"
 
-#include "cli/config.h"
-#include <stdbool.h>
-
-enum { WARM_UP = 2, MOST_STEPS = 10000 };
+enum { WARM_UP = 2 };
 
 /* One way to make the job's steps: by a team of this rank alone, or by all ranks. */
 typedef struct walker {
@@ -69,7 +66,7 @@ enum { SLOWEST, FASTEST, TOGETHER, TO_SLOWEST, TO_MEAN, REDUCE, COLUMNS };
 
 static mms_status walk(walker *alone, walker *together, const mms_team *all, int steps, const mms_config *config,
                        mms_error *error) {
-  static double column[COLUMNS][MOST_STEPS];
+  static double column[COLUMNS][BENCH_MOST_STEPS];
   double mine, joint, unused, reduce;
   for (int i = -WARM_UP; i < steps; i++) {
     mms_status status = step(alone, all, &mine, &unused, error);
@@ -109,20 +106,4 @@ static mms_status run(const mms_team *all, int steps, const char *path, const ch
   return status;
 }
 
-int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  mms_team *team = NULL;
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
-  int steps = argc > 2 ? atoi(argv[1]) : 0;
-  bool good = steps > 0 && steps <= MOST_STEPS;
-  if (!good && mms_team_rank(team) == 0)
-    fprintf(stderr, "usage: bench_ranks STEPS CONFIG [--section.key=value ...], at most %d steps\n", MOST_STEPS);
-  const char *overrides[64];
-  int count = 0;
-  for (int i = 3; i < argc && count < 64; i++) overrides[count++] = argv[i] + 2;
-  mms_status status = good ? run(team, steps, argv[2], overrides, count, &error) : MMS_ERR_INPUT;
-  if (good && status != MMS_OK && mms_team_rank(team) == 0) fprintf(stderr, "bench_ranks: %s\n", error.message);
-  mms_team_free(&team);
-  mms_world_end();
-  return status == MMS_OK ? 0 : 1;
-}
+int main(int argc, char **argv) { return bench_job_main(argc, argv, "bench_ranks", run); }

@@ -3,21 +3,19 @@
  *   bench_step STEPS CONFIG [--section.key=value ...]
  *
  * prints one line of names and numbers (run.sh makes tables of them). Not a test. */
-#include "bench.h"
+#include "bench_job.h"
 
-#include "cli/config.h"
 #include "mmsold/parallel/exact_sum.h"
 #include <inttypes.h>
-#include <stdbool.h>
 
-enum { WARM_UP = 5, SHORT_WARM_UP = 2, MOST_STEPS = 10000 }; /* short: where fewer steps than WARM_UP are asked for */
+enum { WARM_UP = 5, SHORT_WARM_UP = 2 }; /* short: where fewer steps than WARM_UP are asked for */
 
 typedef struct sums {
   double field, product, finish, reduce, algebra, wall;
   double flops;
 } sums;
 
-static double wall[MOST_STEPS], cpu[MOST_STEPS];
+static double wall[BENCH_MOST_STEPS], cpu[BENCH_MOST_STEPS];
 
 static mms_status walk(mms_dynamics *dynamics, const mms_team *team, int steps, sums *spent, mms_error *error) {
   mms_status status = MMS_OK;
@@ -95,20 +93,4 @@ static mms_status run(const mms_team *team, int steps, const char *path, const c
   return status;
 }
 
-int main(int argc, char **argv) {
-  mms_error error = mms_error_none();
-  mms_team *team = NULL;
-  if (mms_world_begin(&argc, &argv, &error) != MMS_OK || mms_team_create(&team, &error) != MMS_OK) return 1;
-  int steps = argc > 2 ? atoi(argv[1]) : 0;
-  bool good = steps > 0 && steps <= MOST_STEPS;
-  if (!good && mms_team_rank(team) == 0)
-    fprintf(stderr, "usage: bench_step STEPS CONFIG [--section.key=value ...], at most %d steps\n", MOST_STEPS);
-  const char *overrides[64];
-  int count = 0;
-  for (int i = 3; i < argc && count < 64; i++) overrides[count++] = argv[i] + 2;
-  mms_status status = good ? run(team, steps, argv[2], overrides, count, &error) : MMS_ERR_INPUT;
-  if (good && status != MMS_OK && mms_team_rank(team) == 0) fprintf(stderr, "bench_step: %s\n", error.message);
-  mms_team_free(&team);
-  mms_world_end();
-  return status == MMS_OK ? 0 : 1;
-}
+int main(int argc, char **argv) { return bench_job_main(argc, argv, "bench_step", run); }
