@@ -96,6 +96,8 @@ void mms_constraint_free(mms_constraint **constraint) {
   *constraint = NULL;
 }
 
+mms_exact_sum *mms_constraint_sums(const mms_constraint *constraint) { return constraint->step_sum; }
+
 void mms_constraint_begin(mms_constraint *constraint) {
   mms_exact_sum_clear(constraint->step_sum);
   constraint->report = (mms_moments_report){0};

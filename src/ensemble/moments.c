@@ -57,6 +57,8 @@ void mms_moments_free(mms_moments **moments) {
   *moments = NULL;
 }
 
+mms_exact_sum *mms_moments_sums(const mms_moments *moments) { return moments->sum; }
+
 void mms_moments_begin(mms_moments *moments) {
   mms_exact_sum_clear(moments->sum);
   moments->report = (mms_moments_report){0};

@@ -3,6 +3,7 @@
 
 #include "base/clones.h"
 #include "mmsold/base/memory.h"
+#include "parallel/node_sum.h"
 #include "parallel/team_mpi.h"
 #include <math.h>
 #include <stdbool.h>
@@ -24,8 +25,9 @@ struct mms_exact_sum {
   mms_exact_sum_shape shape;
   int coarse_limbs; /* PAIR or TRIPLE */
   pair_units units;
-  int count;      /* of int64 in the all-reduce */
-  int64_t *limbs; /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused */
+  int count;          /* of int64 in the all-reduce */
+  int64_t *limbs;     /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused */
+  mms_node_sum *node; /* whose values the limbs are, or NULL */
 };
 
 static const int64_t max_addends = (int64_t)1 << 23;
@@ -68,10 +70,21 @@ mms_status mms_exact_sum_create(mms_exact_sum **sum, const mms_exact_sum_shape *
 
 void mms_exact_sum_free(mms_exact_sum **sum) {
   if (*sum == NULL) return;
-  free((*sum)->limbs);
+  if ((*sum)->node == NULL) free((*sum)->limbs);
+  mms_node_sum_free(&(*sum)->node);
   free(*sum);
   *sum = NULL;
 }
+
+bool mms_exact_sum_share(mms_exact_sum *sum, const mms_team *team) {
+  mms_node_sum_create(&sum->node, team, sum->count);
+  if (sum->node == NULL) return false;
+  free(sum->limbs);
+  sum->limbs = mms_node_sum_values(sum->node);
+  return true;
+}
+
+bool mms_exact_sum_is_shared(const mms_exact_sum *sum) { return sum->node != NULL; }
 
 void mms_exact_sum_clear(mms_exact_sum *sum) { memset(sum->limbs, 0, (size_t)sum->count * sizeof *sum->limbs); }
 
@@ -165,7 +178,10 @@ void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount) { extras
 
 void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team) {
   if (mms_team_size(team) == 1) return;
-  MPI_Allreduce(MPI_IN_PLACE, sum->limbs, sum->count, MPI_INT64_T, MPI_SUM, mms_team_communicator(team));
+  if (sum->node != NULL)
+    mms_node_sum_reduce(sum->node);
+  else
+    MPI_Allreduce(MPI_IN_PLACE, sum->limbs, sum->count, MPI_INT64_T, MPI_SUM, mms_team_communicator(team));
 }
 
 __extension__ typedef unsigned __int128 wide;
@@ -304,4 +320,5 @@ void mms_exact_sum_read_fine(const mms_exact_sum *sum, int64_t first, int64_t co
 
 int64_t mms_exact_sum_extra(const mms_exact_sum *sum, int index) { return extras(sum)[index]; }
 int64_t mms_exact_sum_refused(const mms_exact_sum *sum) { return sum->limbs[sum->count - 1]; }
-size_t mms_exact_sum_bytes(const mms_exact_sum *sum) { return (size_t)sum->count * sizeof(int64_t) + sizeof *sum; }
+size_t mms_exact_sum_message(const mms_exact_sum *sum) { return (size_t)sum->count * sizeof *sum->limbs; }
+size_t mms_exact_sum_bytes(const mms_exact_sum *sum) { return mms_exact_sum_message(sum) + sizeof *sum; }

@@ -9,12 +9,14 @@
 
 struct mms_shared {
   const mms_team *team;
-  void *data; /* aligned; this rank's address of the node's pages */
-  size_t bytes;
+  void *data;   /* aligned; this rank's address of the node's pages */
+  size_t bytes; /* of a part where there are parts */
+  bool parts;
   bool windowed;  /* in an MPI window; otherwise plain memory of the node's only rank */
   MPI_Win window; /* in a passive epoch (lock_all) from creation to the end */
 };
 
+static const size_t most_added = 8192; /* to the bytes of a window or a part */
 static const double mebibyte = 1024.0 * 1024.0;
 
 /* Where Open MPI's one-sided component "sm" keeps the pages: its parameter, whose default on Linux is /dev/shm. */
@@ -45,11 +47,17 @@ static void *align(void *address) {
   return past == 0 ? address : (char *)address + (MMS_ALIGNMENT - past);
 }
 
-/* All memory belongs to the node's leader; the others ask for none and find his. */
+/* So that parts, which follow each other, begin on pages of their own. */
+static MPI_Aint whole_pages(size_t bytes) {
+  const size_t page = 4096;
+  return (MPI_Aint)((bytes + page - 1) / page * page);
+}
+
+/* All memory belongs to the node's leader; the others ask for none and find his. Or to each its part. */
 static mms_status open_window(mms_shared *shared, const char *what, mms_error *error) {
   MPI_Comm node = mms_team_node_communicator(shared->team);
-  bool leads = mms_team_node_rank(shared->team) == 0;
-  MPI_Aint size = leads ? (MPI_Aint)(shared->bytes + MMS_ALIGNMENT) : 0;
+  bool owns = shared->parts || mms_team_node_rank(shared->team) == 0;
+  MPI_Aint size = owns ? whole_pages(shared->bytes + MMS_ALIGNMENT) : 0;
   MPI_Errhandler before;
   MPI_Comm_get_errhandler(node, &before);
   MPI_Comm_set_errhandler(node, MPI_ERRORS_RETURN); /* a refusal is an error message, not the end */
@@ -66,36 +74,47 @@ static mms_status open_window(mms_shared *shared, const char *what, mms_error *e
   }
   shared->windowed = true;
   mms_world_guard_window(shared->window);
-  int unit = 1;
-  MPI_Win_shared_query(shared->window, 0, &size, &unit, &base);
-  shared->data = align(base); /* maps begin on pages, so every rank moves by the same amount */
   MPI_Win_lock_all(MPI_MODE_NOCHECK, shared->window);
+  shared->data = mms_shared_part(shared, shared->parts ? mms_team_node_rank(shared->team) : 0);
   return MMS_OK;
 }
 
-/* What the leader wrote before is seen by the node's ranks after. */
-static void synchronise(mms_shared *shared) {
+void *mms_shared_part(const mms_shared *shared, int node_rank) {
+  if (!shared->windowed) return shared->data;
+  MPI_Aint size;
+  int unit = 1;
+  void *base = NULL;
+  MPI_Win_shared_query(shared->window, node_rank, &size, &unit, &base);
+  return align(base); /* maps begin on pages, so every rank moves by the same amount */
+}
+
+void mms_shared_synchronise(mms_shared *shared) {
   if (!shared->windowed) return;
   MPI_Win_sync(shared->window);
   MPI_Barrier(mms_team_node_communicator(shared->team));
   MPI_Win_sync(shared->window);
 }
 
-mms_status mms_shared_create(mms_shared **shared, const mms_team *team, size_t bytes, const char *what,
-                             mms_error *error) {
+/* What the window takes of the node's memory; of parts twice that, so that as much again is left. */
+static size_t room_for(const mms_shared *shared) {
+  return shared->parts ? 2 * shared->bytes * (size_t)mms_team_node_size(shared->team) : shared->bytes;
+}
+
+static mms_status create(mms_shared **shared, const mms_team *team, size_t bytes, bool parts, const char *what,
+                         mms_error *error) {
   *shared = NULL;
   void *memory = NULL;
   mms_status status = mms_allocate(&memory, 1, sizeof(mms_shared), what, error);
   mms_shared *made = memory;
   bool leads = mms_team_node_rank(team) == 0, alone = mms_team_node_size(team) == 1;
   if (status == MMS_OK) {
-    *made = (mms_shared){.team = team, .bytes = bytes};
-    if (bytes > (size_t)INT64_MAX - MMS_ALIGNMENT)
+    *made = (mms_shared){.team = team, .bytes = bytes, .parts = parts};
+    if (bytes > ((size_t)INT64_MAX - most_added) / (parts ? 2 * (size_t)mms_team_node_size(team) : 1))
       status = mms_fail(error, MMS_ERR_MEMORY, "cannot share %s: %zu bytes is not a possible size", what, bytes);
     else if (alone)
       status = mms_allocate(&made->data, (int64_t)bytes, 1, what, error);
     else if (leads)
-      status = check_room(bytes, what, error);
+      status = check_room(room_for(made), what, error);
   }
   status = mms_team_agree(team, status, error);
   if (status == MMS_OK && mms_team_node_count(team) < mms_team_size(team)) {
@@ -108,10 +127,20 @@ mms_status mms_shared_create(mms_shared **shared, const mms_team *team, size_t b
     free(made);
     return status;
   }
-  if (leads && made->windowed) memset(made->data, 0, bytes); /* and so the pages are taken now, not later */
-  synchronise(made);
+  if ((leads || parts) && made->windowed) memset(made->data, 0, bytes); /* and so the pages are taken now, not later */
+  mms_shared_synchronise(made);
   *shared = made;
   return MMS_OK;
+}
+
+mms_status mms_shared_create(mms_shared **shared, const mms_team *team, size_t bytes, const char *what,
+                             mms_error *error) {
+  return create(shared, team, bytes, false, what, error);
+}
+
+mms_status mms_shared_create_parts(mms_shared **shared, const mms_team *team, size_t bytes, const char *what,
+                                   mms_error *error) {
+  return create(shared, team, bytes, true, what, error);
 }
 
 void *mms_shared_data(const mms_shared *shared) { return shared->data; }
@@ -121,7 +150,7 @@ void mms_shared_publish(mms_shared *shared) {
   MPI_Comm leaders = mms_team_leaders_communicator(shared->team);
   if (mms_team_node_count(shared->team) > 1 && leaders != MPI_COMM_NULL)
     mms_team_broadcast_on(leaders, shared->data, shared->bytes, 0);
-  synchronise(shared);
+  mms_shared_synchronise(shared);
 }
 
 void mms_shared_free(mms_shared **shared) {

@@ -78,10 +78,19 @@ void mms_session_close(mms_session *session) {
   mms_folder_close(&session->folder);
 }
 
+/* How the ranks reduce the sums of a step. */
+static const char *way_of(const mms_exact_sum *sums, const mms_team *team) {
+  if (mms_team_size(team) == 1) return "one rank alone";
+  if (!mms_exact_sum_is_shared(sums)) return "by MPI between all ranks";
+  return mms_team_node_count(team) == 1 ? "in memory that the ranks share"
+                                        : "in memory that the ranks of a node share, by MPI between nodes";
+}
+
 mms_status mms_session_describe(const mms_session *session, char **text, mms_error *error) {
   const mms_run_request *request = session->request;
   const mms_blocks *blocks = &mms_dynamics_ensemble(session->dynamics)->blocks;
   const mms_field *field = mms_dynamics_field(session->dynamics);
+  const mms_exact_sum *sums = mms_dynamics_sums(session->dynamics);
   const double mib = 1024.0 * 1024.0;
   /* Where the training set's window is not shared (one rank on a node) it is simply that rank's. */
   const mms_training *training = &session->training;
@@ -100,13 +109,15 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
       "step       %s\n"
       "linalg     %s\n"
       "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
+      "reduction  %.1f KiB a step, %s\n"
       "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node: arrays",
       mms_version(), mms_version_commit(), mms_team_size(request->team), mms_team_size(request->team) == 1 ? "" : "s",
       mms_team_node_count(request->team), mms_team_node_count(request->team) == 1 ? "" : "s",
       session->training.description, (long long)session->training.count, (long long)session->training.dim,
       mms_training_placement(training), mms_field_reason(field), step, mms_dynamics_linalg(session->dynamics),
       (long long)blocks->total, (long long)blocks->count, blocks->count == 1 ? "" : "s", (long long)blocks->size,
-      largest[1], (long long)request->sampler.steps, largest[0] / mib, shared / mib);
+      largest[1], (long long)request->sampler.steps, (double)mms_exact_sum_message(sums) / 1024.0,
+      way_of(sums, request->team), largest[0] / mib, shared / mib);
 }
 
 mms_status mms_session_describe_peak(mms_session *session, char **text, mms_error *error) {

@@ -1,5 +1,6 @@
 /* From one rank to several on processors that are busy all the time and change their speed: every rank makes a step of
- * the whole job by itself, all at the same time, then all make one together, and so on in turn.
+ * the whole job by itself, all at the same time, then all make one together, and so on in turn. Short steps take turns
+ * by fours, of which the first, that finds its data no longer in the caches, is not counted: a run's follow each other.
  *
  *   mpirun -n R bench_ranks STEPS CONFIG [--section.key=value ...]
  *
@@ -8,7 +9,10 @@
  * on the average one; the share of the joint steps that is spent in the all-reduce. Not a test. */
 #include "bench_job.h"
 
-enum { WARM_UP = 2 };
+enum { WARM_UP = 2, IN_A_ROW = 4 };
+
+/* Seconds of a step whose data make no difference in a cache any more. */
+static const double LONG = 0.1;
 
 /* One way to make the job's steps: by a team of this rank alone, or by all ranks. */
 typedef struct walker {
@@ -64,20 +68,37 @@ static times gather(const mms_team *all, double mine) {
 
 enum { SLOWEST, FASTEST, TOGETHER, TO_SLOWEST, TO_MEAN, REDUCE, COLUMNS };
 
+typedef struct timing {
+  double seconds, reduce;
+} timing;
+
+/* So many steps one after the other. */
+static mms_status steps_of(walker *self, const mms_team *all, int count, timing *each, mms_error *error) {
+  mms_status status = MMS_OK;
+  for (int i = 0; i < count && status == MMS_OK; i++)
+    status = step(self, all, &each[i].seconds, &each[i].reduce, error);
+  return status;
+}
+
 static mms_status walk(walker *alone, walker *together, const mms_team *all, int steps, const mms_config *config,
                        mms_error *error) {
   static double column[COLUMNS][BENCH_MOST_STEPS];
-  double mine, joint, unused, reduce;
-  for (int i = -WARM_UP; i < steps; i++) {
-    mms_status status = step(alone, all, &mine, &unused, error);
-    if (status == MMS_OK) status = step(together, all, &joint, &reduce, error);
-    if (status != MMS_OK) return status;
-    const times t = gather(all, mine), waited = gather(all, reduce);
-    if (i < 0) continue;
-    column[SLOWEST][i] = 1e3 * t.most, column[FASTEST][i] = 1e3 * t.least, column[TOGETHER][i] = 1e3 * joint;
-    column[TO_SLOWEST][i] = t.most / joint, column[TO_MEAN][i] = t.mean / joint;
-    column[REDUCE][i] = 100.0 * waited.least / joint; /* of the rank that waits least */
+  timing mine[IN_A_ROW] = {{0}}, joint[IN_A_ROW] = {{0}};
+  mms_status status = steps_of(alone, all, WARM_UP, mine, error);
+  if (status == MMS_OK) status = steps_of(together, all, WARM_UP, joint, error);
+  const int row = gather(all, mine[0].seconds).least > LONG ? 1 : IN_A_ROW, skipped = row > 1;
+  for (int i = 0; i < steps && status == MMS_OK;) {
+    status = steps_of(alone, all, row, mine, error);
+    if (status == MMS_OK) status = steps_of(together, all, row, joint, error);
+    for (int k = skipped; k < row && i < steps && status == MMS_OK; k++, i++) {
+      const times t = gather(all, mine[k].seconds), waited = gather(all, joint[k].reduce);
+      const double ours = joint[k].seconds;
+      column[SLOWEST][i] = 1e3 * t.most, column[FASTEST][i] = 1e3 * t.least, column[TOGETHER][i] = 1e3 * ours;
+      column[TO_SLOWEST][i] = t.most / ours, column[TO_MEAN][i] = t.mean / ours;
+      column[REDUCE][i] = 100.0 * waited.least / ours; /* of the rank that waits least */
+    }
   }
+  if (status != MMS_OK) return status;
   bench_spread s[COLUMNS];
   for (int c = 0; c < COLUMNS; c++) s[c] = bench_summary(steps, column[c]);
   if (mms_team_rank(all) == 0)

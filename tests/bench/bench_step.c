@@ -51,15 +51,11 @@ static void print(const mms_config *config, const mms_team *team, const mms_trai
   int64_t width = n < 512 ? n : 512;
   double sgemm = bench_sgemm_seconds((int)lines, (int)width, (int)d, 41);
   double sgemm_rate = 2.0 * (double)(lines * width * d) / sgemm * 1e-9;
-  /* 1ᵀY, 1ᵀW, two triangles with their diagonals, and C, two limbs each (see exact_sum.h); the potential, the drift and
-   * the riders, three limbs each; counters, refused. */
-  int64_t blocks = (config->sampler.particles + size - 1) / size, limbs = blocks > MMS_EXACT_SUM_PAIRED_ADDENDS ? 3 : 2;
-  int64_t bytes = 8 * (limbs * (2 * d + d * (d + 1) + d * d) + 3 * (2 + MMS_RIDERS) + MMS_COUNTERS + 1);
   double alone = (double)(config->sampler.particles * (1 + pairs) * n) / (double)(lines * width) * sgemm;
   if (mms_team_rank(team) != 0) return;
   printf("job %s ranks %d n %" PRId64 " d %" PRId64 " P %" PRId64 " M %" PRId64 " block %" PRId64
          " wall_ms %.4f wall_spread %.3f cpu_ms %.4f cpu_spread %.3f field %.2f product %.2f finish %.2f screen %.2f "
-         "reduce %.2f algebra %.2f rest %.2f product_gflops %.1f sgemm_gflops %.1f sgemm_ms %.4f bytes %" PRId64
+         "reduce %.2f algebra %.2f rest %.2f product_gflops %.1f sgemm_gflops %.1f sgemm_ms %.4f bytes %zu"
          " backend %s kernels %s\n",
          config->output.directory, mms_team_size(team), n, d, config->sampler.particles, 2 * pairs, size,
          1e3 * w.median, 100.0 * w.spread, 1e3 * c.median, 100.0 * c.spread, 100.0 * spent->field / spent->wall,
@@ -67,8 +63,9 @@ static void print(const mms_config *config, const mms_team *team, const mms_trai
          100.0 * (spent->field - spent->product - spent->finish) / spent->wall, 100.0 * spent->reduce / spent->wall,
          100.0 * spent->algebra / spent->wall,
          100.0 * (spent->wall - spent->field - spent->reduce - spent->algebra) / spent->wall,
-         spent->product > 0.0 ? spent->flops / spent->product * 1e-9 : 0.0, sgemm_rate, 1e3 * alone, bytes,
-         mms_field_backend_name(mms_dynamics_field(dynamics)), mms_field_kernels());
+         spent->product > 0.0 ? spent->flops / spent->product * 1e-9 : 0.0, sgemm_rate, 1e3 * alone,
+         mms_exact_sum_message(mms_dynamics_sums(dynamics)), mms_field_backend_name(mms_dynamics_field(dynamics)),
+         mms_field_kernels());
 }
 
 static mms_status run(const mms_team *team, int steps, const char *path, const char *const *overrides, int count,

@@ -130,9 +130,10 @@ double mms_dynamics_step_size(const mms_dynamics *dynamics); /* h in use */
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics);
 mms_field *mms_dynamics_field(const mms_dynamics *dynamics);
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics);
-bool mms_dynamics_moments_are_exact(const mms_dynamics *dynamics); /* moves on the moment manifold */
-const mms_tilt *mms_dynamics_tilt(const mms_dynamics *dynamics);   /* NULL where there is none */
-int64_t mms_dynamics_bytes(const mms_dynamics *dynamics);          /* private memory of this rank */
+const mms_exact_sum *mms_dynamics_sums(const mms_dynamics *dynamics); /* what a step reduces */
+bool mms_dynamics_moments_are_exact(const mms_dynamics *dynamics);    /* moves on the moment manifold */
+const mms_tilt *mms_dynamics_tilt(const mms_dynamics *dynamics);      /* NULL where there is none */
+int64_t mms_dynamics_bytes(const mms_dynamics *dynamics);             /* private memory of this rank */
 
 /* Where the d × d algebra is done, and why, in one line. Local. */
 const char *mms_dynamics_linalg(const mms_dynamics *dynamics);

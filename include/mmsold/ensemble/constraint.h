@@ -16,6 +16,7 @@
 #include "mmsold/ensemble/moments.h"
 #include "mmsold/linalg/distributed.h"
 #include "mmsold/parallel/blocks.h"
+#include "mmsold/parallel/exact_sum.h"
 #include "mmsold/parallel/team.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,7 +34,9 @@ mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *
  * all-reduce, as plain sums: law 1 is not promised. Local too; failures are to be agreed on. */
 mms_status mms_constraint_create_on(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
                                     mms_retraction retraction, mms_rank_grid *grid, mms_error *error);
-void mms_constraint_free(mms_constraint **constraint);
+void mms_constraint_free(mms_constraint **constraint); /* Local, but Collective where its sums are shared. */
+/* The sums of a step, to be shared (mms_exact_sum_share) before the first one. Borrowed. Local. */
+mms_exact_sum *mms_constraint_sums(const mms_constraint *constraint);
 
 /* Begin a step: clear the sums. Local. */
 void mms_constraint_begin(mms_constraint *constraint);

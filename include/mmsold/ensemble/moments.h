@@ -7,6 +7,7 @@
 #include "mmsold/base/status.h"
 #include "mmsold/ensemble/target.h"
 #include "mmsold/parallel/blocks.h"
+#include "mmsold/parallel/exact_sum.h"
 #include "mmsold/parallel/team.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,7 +50,9 @@ typedef struct mms_moments mms_moments;
  * max |second moment about μ* − Σ*| over max |Σ*|. Borrows the target. Local; allocates all a step needs. */
 mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, const mms_target *target,
                               mms_error *error);
-void mms_moments_free(mms_moments **moments); /* Local; fine on NULL. */
+void mms_moments_free(mms_moments **moments); /* Local, but Collective where its sums are shared; fine on NULL. */
+/* The sums of a step, to be shared (mms_exact_sum_share) before the first one. Borrowed. Local. */
+mms_exact_sum *mms_moments_sums(const mms_moments *moments);
 
 /* Begin a step: clear the sums. Local. */
 void mms_moments_begin(mms_moments *moments);

@@ -23,6 +23,7 @@
 #define MMSOLD_PARALLEL_EXACT_SUM_H
 
 #include "mmsold/parallel/team.h"
+#include <stdbool.h>
 
 typedef struct mms_exact_sum mms_exact_sum;
 
@@ -38,7 +39,13 @@ typedef struct mms_exact_sum_shape {
 /* Sums of that shape, all zero. Local. MMS_ERR_INPUT where there are more than 2^23 addends; MMS_ERR_INTERNAL where a
  * number is negative or the message (mms_exact_sum_reduce) longer than an int can say; MMS_ERR_MEMORY. */
 mms_status mms_exact_sum_create(mms_exact_sum **sum, const mms_exact_sum_shape *shape, mms_error *error);
-void mms_exact_sum_free(mms_exact_sum **sum); /* Local; fine on NULL. */
+void mms_exact_sum_free(mms_exact_sum **sum); /* Local, but Collective where shared; fine on NULL. */
+
+/* Once, before anything is added: from now on the ranks of a node reduce in memory that they share, in half the time.
+ * The totals are the same. False, and nothing has changed, where that cannot be: one rank a node, nodes with different
+ * numbers of ranks, too little room for shared memory. The team is borrowed. Collective. */
+bool mms_exact_sum_share(mms_exact_sum *sum, const mms_team *team);
+bool mms_exact_sum_is_shared(const mms_exact_sum *sum); /* Local. */
 
 /* Set all sums and extras to zero. Local. */
 void mms_exact_sum_clear(mms_exact_sum *sum);
@@ -52,7 +59,8 @@ void mms_exact_sum_add_fine(mms_exact_sum *sum, int64_t first, int64_t count, co
 void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount);
 
 /* The one all-reduce. After it every rank reads the same totals. Collective: exactly one MPI_Allreduce of
- * (2 coarse + 3 fine + extras + 1) int64, 3 coarse where there are more than 2^16 addends. Allocates nothing. */
+ * (2 coarse + 3 fine + extras + 1) int64, 3 coarse where there are more than 2^16 addends; where shared each rank of a
+ * node makes it with its share of them, and none is made on a single node. Allocates nothing. */
 void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team);
 
 /* Totals: the double nearest to the integer total, ties to even (never -0); NaN from places that the kind does not
@@ -61,6 +69,7 @@ void mms_exact_sum_read_coarse(const mms_exact_sum *sum, int64_t first, int64_t 
 void mms_exact_sum_read_fine(const mms_exact_sum *sum, int64_t first, int64_t count, double *values);
 int64_t mms_exact_sum_extra(const mms_exact_sum *sum, int index);
 int64_t mms_exact_sum_refused(const mms_exact_sum *sum); /* values that were not finite or too large, or had no place */
+size_t mms_exact_sum_message(const mms_exact_sum *sum);  /* bytes that are reduced */
 size_t mms_exact_sum_bytes(const mms_exact_sum *sum);    /* memory held, for the plan */
 
 #endif

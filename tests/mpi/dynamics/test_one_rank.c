@@ -4,13 +4,14 @@
 #include "team_support.h"
 
 #include "mmsold/ensemble/constraint.h"
-#include <mpi.h>
+#include "parallel/team_mpi.h"
 
 enum { N = 50, D = 6, PARTICLES = 205 };
 static double points[N * D];
 
 static int reductions;    /* MPI_Allreduce made by this rank, and ... */
 static int travelled;     /* ... how many numbers the last carried */
+static int barriers;      /* of the ranks of a node that reduce in memory they share */
 static bool broken;       /* this rank's LAPACK refuses */
 static double slip = 1.0; /* this rank's next factor is so many times too large: an unlike processor, exaggerated */
 
@@ -18,6 +19,11 @@ int MPI_Allreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_O
   reductions++;
   travelled = count;
   return PMPI_Allreduce(in, out, count, type, op, comm);
+}
+
+int MPI_Barrier(MPI_Comm comm) {
+  barriers++;
+  return PMPI_Barrier(comm);
 }
 
 /* In LAPACK's place: the lower triangle of a column-major matrix becomes its Cholesky factor. */
@@ -40,11 +46,11 @@ int LAPACKE_dpotrf_work(int layout, char triangle, int n, double *a, int rows) {
 static bool last_rank(void) { return mms_team_rank(team) == mms_team_size(team) - 1; }
 static bool several(void) { return mms_team_size(team) > 1; }
 
-static mms_dynamics *begin_run(void) {
+static mms_dynamics *begin_run_on(const mms_team *of) {
   static mms_training training;
   training = clusters_in(points, N, D, 31);
   mms_dynamics_context context = {
-      .team = team,
+      .team = of,
       .training = &training,
       .score = {.bandwidth = 0.3, .smoothing = 0.2, .smoothing_samples = 4, .backend = MMS_BACKEND_DENSE},
       .sampler = {.particles = PARTICLES, .step_size_auto = true, .seed = 9, .scheme = MMS_SCHEME_LM}};
@@ -52,6 +58,8 @@ static mms_dynamics *begin_run(void) {
   walk(dynamics, 2);
   return dynamics;
 }
+
+static mms_dynamics *begin_run(void) { return begin_run_on(team); }
 
 static mms_status take(mms_dynamics *dynamics, mms_step_request request, mms_error *error) {
   mms_step_report report;
@@ -111,21 +119,32 @@ static void failure_of_one_rank_travels_with_the_next_step(void **state) {
   }
 }
 
+/* Through MPI, or with `shared` in the memory of a node, which takes three barriers; and one agreement in the end. */
+static void check_reductions(const mms_team *of, bool shared) {
+  mms_dynamics *dynamics = begin_run_on(of);
+  mms_error error = mms_error_none();
+  /* two words a moment; three the potential, the drift and each rider; one a counter */
+  const int words = 2 * (2 * D * D + 3 * D) + 3 * (2 + MMS_RIDERS) + MMS_COUNTERS + 1;
+  const mms_exact_sum *sums = mms_dynamics_sums(dynamics);
+  assert_true(mms_exact_sum_message(sums) == 8 * (size_t)words && mms_exact_sum_is_shared(sums) == shared);
+  for (int step = 0; step < 6; step++) {
+    reductions = barriers = 0;
+    expect_ok(take(dynamics, (mms_step_request){.more = step < 5, .observe = step == 3}, &error), &error);
+    assert_int_equal(barriers, shared ? 3 : 0);
+    assert_int_equal(reductions, (several() && !shared) + (several() && step == 5));
+    if (several() && !shared && step < 5) assert_int_equal(travelled, words);
+  }
+  mms_dynamics_free(&dynamics);
+}
+
 static void ordinary_step_has_one_reduction(void **state) {
   (void)state;
-  mms_dynamics *dynamics = begin_run();
+  mms_team *apart = NULL;
   mms_error error = mms_error_none();
-  for (int step = 0; step < 5; step++) {
-    reductions = 0;
-    expect_ok(take(dynamics, (mms_step_request){.more = true, .observe = step == 3}, &error), &error);
-    assert_int_equal(reductions, several() ? 1 : 0);
-    if (several()) /* two words a moment; three the potential, the drift and each rider; one a counter */
-      assert_int_equal(travelled, 2 * (2 * D * D + 3 * D) + 3 * (2 + MMS_RIDERS) + MMS_COUNTERS + 1);
-  }
-  reductions = 0;
-  expect_ok(take(dynamics, (mms_step_request){0}, &error), &error);
-  assert_int_equal(reductions, several() ? 2 : 0);
-  mms_dynamics_free(&dynamics);
+  expect_ok(mms_team_create_cut(&apart, 1, &error), &error);
+  check_reductions(team, several());
+  check_reductions(apart, false);
+  mms_team_free(&apart);
 }
 
 /* A step so large that it has to be repaired, to be taken from y on the manifold. */

@@ -69,6 +69,56 @@ static void add_share(mms_exact_sum *sum, int way) {
   }
 }
 
+/* All ways of one sum in turn against the totals; `integers` travel in its one all-reduce, or none (0). */
+static void check_ways(mms_exact_sum *sum, const mms_team *of, int integers, const double *coarse, const double *fine) {
+  double got[LENGTH];
+  for (int way = 0; way < 3; way++) {
+    mms_exact_sum_clear(sum);
+    add_share(sum, way);
+    mms_exact_sum_count(sum, 2, mms_team_rank(team) == mms_team_size(team) - 1 ? -5 : 0);
+    reductions = 0;
+    mms_exact_sum_reduce(sum, of);
+    assert_int_equal(reductions, integers > 0);
+    if (reductions > 0) assert_int_equal(travelled, integers);
+    mms_exact_sum_read_coarse(sum, 0, LENGTH, got);
+    expect_bits(got, coarse, LENGTH);
+    mms_exact_sum_read_fine(sum, 0, LENGTH, got);
+    expect_bits(got, fine, LENGTH);
+    mms_exact_sum_read_coarse(sum, 30, 4, got);
+    expect_bits(got, coarse + 30, 4);
+    mms_exact_sum_read_fine(sum, 30, 4, got);
+    expect_bits(got, fine + 30, 4);
+    assert_int_equal(mms_exact_sum_extra(sum, 0), 0);
+    assert_int_equal(mms_exact_sum_extra(sum, 1), ADDENDS * (ADDENDS - 1) / 2);
+    assert_int_equal(mms_exact_sum_extra(sum, 2), -5);
+    assert_int_equal(mms_exact_sum_refused(sum), 0);
+  }
+}
+
+/* This rank's share of so many integers, in lines of eight. */
+static int share_of(int integers, const mms_team *of) {
+  const int lines = (integers + 7) / 8, ranks = mms_team_node_size(of), rank = mms_team_node_rank(of);
+  const int first = lines * rank / ranks * 8, end = lines * (rank + 1) / ranks * 8;
+  return (end < integers ? end : integers) - (first < integers ? first : integers);
+}
+
+/* The same totals where the ranks of a node share memory: on one node, and on several of `cut` ranks. */
+static void check_shared(const mms_exact_sum_shape *shape, int integers, const double *coarse, const double *fine) {
+  for (int cut = 0; cut <= 3; cut++) {
+    mms_error error = mms_error_none();
+    mms_team *of = NULL;
+    mms_exact_sum *sum = NULL;
+    expect_ok(mms_team_create_cut(&of, cut, &error), &error);
+    expect_ok(mms_exact_sum_create(&sum, shape, &error), &error);
+    const int ranks = mms_team_size(of), node = cut == 0 || cut > ranks ? ranks : cut;
+    const bool shared = node > 1 && ranks % node == 0;
+    assert_true(mms_exact_sum_share(sum, of) == shared && mms_exact_sum_is_shared(sum) == shared);
+    check_ways(sum, of, shared ? (node < ranks ? share_of(integers, of) : 0) : ranks > 1 ? integers : 0, coarse, fine);
+    mms_exact_sum_free(&sum);
+    mms_team_free(&of);
+  }
+}
+
 /* Coarse sums in two limbs of the finest and the coarsest units, and in three where still more addends were announced.
  */
 static void order_and_split_do_not_matter(void **state) {
@@ -80,7 +130,7 @@ static void order_and_split_do_not_matter(void **state) {
                {MMS_EXACT_SUM_PAIRED_ADDENDS, COARSEST_UNIT, 2},
                {MMS_EXACT_SUM_PAIRED_ADDENDS + 1, FINE_UNIT, 3}};
   for (int c = 0; c < 3; c++) {
-    double fine[LENGTH], coarse[LENGTH], got[LENGTH];
+    double fine[LENGTH], coarse[LENGTH];
     reference(fine, FINE_UNIT);
     reference(coarse, cases[c].unit);
     assert_true(fine[0] == 0x1.fffffffffffffp46 && coarse[0] == fine[0]);
@@ -90,30 +140,66 @@ static void order_and_split_do_not_matter(void **state) {
     mms_error error = mms_error_none();
     mms_exact_sum *sum = NULL;
     const mms_exact_sum_shape shape = {.coarse = LENGTH, .fine = LENGTH, .extras = 3, .addends = cases[c].addends};
+    const int integers = cases[c].limbs * LENGTH + 3 * LENGTH + 3 + 1;
     expect_ok(mms_exact_sum_create(&sum, &shape, &error), &error);
-    for (int way = 0; way < 3; way++) {
-      mms_exact_sum_clear(sum);
-      add_share(sum, way);
-      mms_exact_sum_count(sum, 2, mms_team_rank(team) == mms_team_size(team) - 1 ? -5 : 0);
-      reductions = 0;
-      mms_exact_sum_reduce(sum, team);
-      assert_int_equal(reductions, mms_team_size(team) > 1);
-      if (reductions > 0) assert_int_equal(travelled, cases[c].limbs * LENGTH + 3 * LENGTH + 3 + 1);
-      mms_exact_sum_read_coarse(sum, 0, LENGTH, got);
-      expect_bits(got, coarse, LENGTH);
-      mms_exact_sum_read_fine(sum, 0, LENGTH, got);
-      expect_bits(got, fine, LENGTH);
-      mms_exact_sum_read_coarse(sum, 30, 4, got);
-      expect_bits(got, coarse + 30, 4);
-      mms_exact_sum_read_fine(sum, 30, 4, got);
-      expect_bits(got, fine + 30, 4);
-      assert_int_equal(mms_exact_sum_extra(sum, 0), 0);
-      assert_int_equal(mms_exact_sum_extra(sum, 1), ADDENDS * (ADDENDS - 1) / 2);
-      assert_int_equal(mms_exact_sum_extra(sum, 2), -5);
-      assert_int_equal(mms_exact_sum_refused(sum), 0);
-    }
+    assert_int_equal(mms_exact_sum_message(sum), integers * 8);
+    check_ways(sum, team, mms_team_size(team) > 1 ? integers : 0, coarse, fine);
     mms_exact_sum_free(&sum);
     assert_null(sum);
+    check_shared(&shape, integers, coarse, fine);
+  }
+}
+
+/* Ranks that come to a shared reduction, and leave it, at any time: nothing is added to, or cleared, before all have
+ * read it. */
+static void shared_sums_wait_for_each_other(void **state) {
+  (void)state;
+  enum { ROUNDS = 60, MANY = 5000 };
+  static double values[MANY], got[MANY];
+  mms_error error = mms_error_none();
+  mms_exact_sum *sum = NULL;
+  const mms_exact_sum_shape shape = {.coarse = MANY, .addends = 64};
+  expect_ok(mms_exact_sum_create(&sum, &shape, &error), &error);
+  assert_true(mms_exact_sum_share(sum, team) == (mms_team_node_size(team) > 1));
+  const int ranks = mms_team_size(team), rank = mms_team_rank(team);
+  for (int round = 0; round < ROUNDS; round++) {
+    mms_exact_sum_clear(sum);
+    if (round % ranks == rank) usleep(300);
+    for (int i = 0; i < MANY; i++) values[i] = (double)(i + 1) * (rank + 1) + round;
+    mms_exact_sum_add_coarse(sum, 0, MANY, values);
+    mms_exact_sum_reduce(sum, team);
+    if (round % ranks == (rank + 1) % ranks) usleep(300);
+    mms_exact_sum_read_coarse(sum, 0, MANY, got);
+    for (int i = 0; i < MANY; i++)
+      assert_true(got[i] == (double)(i + 1) * ranks * (ranks + 1) / 2 + (double)round * ranks);
+  }
+  mms_exact_sum_free(&sum);
+}
+
+/* No room, or a window that one rank does not get: sums as before. */
+static bool refuse_window;
+int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *base, MPI_Win *window) {
+  int code = PMPI_Win_allocate_shared(size, unit, info, comm, base, window);
+  return refuse_window ? MPI_ERR_OTHER : code;
+}
+
+static void sums_that_cannot_be_shared_are_sums_still(void **state) {
+  (void)state;
+  for (int why = 0; why < 2; why++) {
+    mms_exact_sum *sum = exact_make(&exact_kinds[0], 1, 64);
+    if (why == 0) setenv("OMPI_MCA_osc_sm_backing_directory", "/no/such/folder", 1);
+    refuse_window = why == 1 && mms_team_rank(team) == mms_team_size(team) - 1;
+    assert_false(mms_exact_sum_share(sum, team));
+    refuse_window = false;
+    unsetenv("OMPI_MCA_osc_sm_backing_directory");
+    assert_false(mms_exact_sum_is_shared(sum));
+    const double one = 1.0;
+    double got;
+    exact_add(sum, &exact_kinds[0], 0, 1, &one);
+    mms_exact_sum_reduce(sum, team);
+    exact_read(sum, &exact_kinds[0], 0, 1, &got);
+    assert_true(got == mms_team_size(team));
+    mms_exact_sum_free(&sum);
   }
 }
 
@@ -144,6 +230,8 @@ static void what_does_not_fit_is_counted(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(order_and_split_do_not_matter),
+      cmocka_unit_test(shared_sums_wait_for_each_other),
+      cmocka_unit_test(sums_that_cannot_be_shared_are_sums_still),
       cmocka_unit_test(what_does_not_fit_is_counted),
   };
   if (!team_begin(&argc, &argv)) return 1;

@@ -180,6 +180,33 @@ static void memory_is_shared_over_nodes(void **state) {
   }
 }
 
+/* Every rank's part is its own, and seen by all ranks of its node. */
+static void parts_of_memory_are_seen(void **state) {
+  (void)state;
+  enum { BYTES = 10000 };
+  for (int ranks = 0; ranks <= 3; ranks++) {
+    mms_team *cut = NULL;
+    mms_shared *shared = NULL;
+    mms_error error = mms_error_none();
+    expect_ok(mms_team_create_cut(&cut, ranks, &error), &error);
+    expect_ok(mms_shared_create_parts(&shared, cut, BYTES, "the test's memory", &error), &error);
+    const int me = mms_team_node_rank(cut);
+    unsigned char *mine = mms_shared_data(shared);
+    assert_ptr_equal(mine, mms_shared_part(shared, me));
+    for (int i = 0; i < BYTES; i++) assert_int_equal(mine[i], 0);
+    mms_shared_synchronise(shared);
+    memset(mine, 1 + me, BYTES);
+    mms_shared_synchronise(shared);
+    for (int other = 0; other < mms_team_node_size(cut); other++) {
+      const unsigned char *part = mms_shared_part(shared, other);
+      assert_int_equal((uintptr_t)part % MMS_ALIGNMENT, 0);
+      assert_true(part[0] == 1 + other && part[BYTES - 1] == 1 + other);
+    }
+    mms_shared_free(&shared);
+    mms_team_free(&cut);
+  }
+}
+
 /* More than there can be is refused on all ranks alike, and the team works on. */
 static void too_much_is_refused(void **state) {
   (void)state;
@@ -191,6 +218,13 @@ static void too_much_is_refused(void **state) {
   assert_null(shared);
   expect_same_everywhere(status, &error);
   status = mms_shared_create(&shared, team, SIZE_MAX, "the training set", &error);
+  expect_refused(status, MMS_ERR_MEMORY, &error, "not a possible size");
+  status = mms_shared_create_parts(&shared, team, (size_t)1 << 40, "the sums", &error); /* twice that is to be free */
+  expect_refused(status, MMS_ERR_MEMORY, &error, "the sums needs");
+  char needed[64];
+  snprintf(needed, sizeof needed, "needs %.1f MiB", 2.0 * 0x1p20 * mms_team_node_size(team) + 1.0);
+  assert_non_null(strstr(error.message, needed));
+  status = mms_shared_create_parts(&shared, team, (size_t)INT64_MAX / 2, "the sums", &error);
   expect_refused(status, MMS_ERR_MEMORY, &error, "not a possible size");
   check_shared(team, 1000);
 }
@@ -300,6 +334,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(no_team),
       cmocka_unit_test(memory_is_shared),
       cmocka_unit_test(memory_is_shared_over_nodes),
+      cmocka_unit_test(parts_of_memory_are_seen),
       cmocka_unit_test(too_much_is_refused),
       cmocka_unit_test(window_refused_on_one_rank_is_refused_on_all),
       cmocka_unit_test(missing_folder_is_named),
