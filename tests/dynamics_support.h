@@ -67,7 +67,11 @@ static inline void break_particles(mms_ensemble *ensemble, int64_t first, int64_
 /* The particles in the training set's coordinates: [n_local][d]. */
 static inline void positions(mms_dynamics *dynamics, double *z) {
   const mms_ensemble *ensemble = mms_dynamics_ensemble(dynamics);
-  mms_target_positions(mms_dynamics_target(dynamics), ensemble->blocks.n_local, ensemble->y, z);
+  const mms_blocks *blocks = &ensemble->blocks;
+  for (int64_t b = blocks->first; b < blocks->end; b++) {
+    const int64_t at = (mms_blocks_first_row(blocks, b) - blocks->first_row) * ensemble->dim;
+    mms_target_positions(mms_dynamics_target(dynamics), mms_blocks_rows(blocks, b), ensemble->y + at, z + at);
+  }
 }
 
 #endif

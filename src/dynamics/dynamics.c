@@ -110,7 +110,6 @@ static mms_status create_local(mms_dynamics *dynamics, mms_error *error) {
   mms_status status = mms_ensemble_create(&dynamics->ensemble, dynamics->context.team, sampler->particles, d,
                                           2 * dynamics->pairs, error);
   if (status != MMS_OK) return status;
-  dynamics->target.tile = dynamics->ensemble.blocks.size;
   if (dynamics->method->constrained)
     status = mms_constraint_create_on(&dynamics->constraint, &dynamics->ensemble.blocks, d, sampler->retraction,
                                       spread != NULL ? spread->grid : NULL, error);

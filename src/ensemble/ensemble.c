@@ -12,22 +12,21 @@
 enum { LARGEST_BLOCK = 256, SMALLEST_BLOCK = 16, ENOUGH_BLOCKS = 64, LEAST_BLOCKS = 16 };
 enum { FEW_DIMENSIONS = 8, ENOUGH_LINES = 256, DIMENSIONS_A_ROW = 4 };
 
-/* Blocks come in fours, so that two or four ranks have as many rows each, but for a few of the last block. */
+/* Blocks come in fours, so that two or four ranks have as many rows each, but for one. */
 enum { SHARED_BY = 4 };
 
 static int64_t blocks_of(int64_t particles, int64_t size) { return (particles + size - 1) / size; }
 
 static int64_t evened(int64_t particles, int64_t size) {
   int64_t blocks = blocks_of(particles, size);
-  if (blocks < LEAST_BLOCKS) return size;
-  return blocks_of(particles, (blocks + SHARED_BY - 1) / SHARED_BY * SHARED_BY);
+  return blocks < LEAST_BLOCKS ? blocks : (blocks + SHARED_BY - 1) / SHARED_BY * SHARED_BY;
 }
 
 static bool wants_more(int64_t size, int64_t dim, int64_t draws) {
   return size * (1 + draws / 2) < ENOUGH_LINES || size * DIMENSIONS_A_ROW < dim;
 }
 
-int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws) {
+int64_t mms_ensemble_block_count(int64_t particles, int64_t dim, int64_t draws) {
   int64_t size = LARGEST_BLOCK;
   while (size > SMALLEST_BLOCK && blocks_of(particles, size) < ENOUGH_BLOCKS) size /= 2;
   if (dim <= FEW_DIMENSIONS) return evened(particles, size); /* no product of matrices anywhere */
@@ -38,11 +37,15 @@ int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws) {
   return evened(particles, size);
 }
 
+int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws) {
+  return blocks_of(particles, mms_ensemble_block_count(particles, dim, draws));
+}
+
 mms_status mms_ensemble_create(mms_ensemble *ensemble, const mms_team *team, int64_t particles, int64_t dim,
                                int64_t draws, mms_error *error) {
   *ensemble = (mms_ensemble){.dim = dim};
-  ensemble->blocks = mms_blocks_make(particles, mms_ensemble_block_size(particles, dim, draws), mms_team_rank(team),
-                                     mms_team_size(team));
+  ensemble->blocks = mms_blocks_make_even(particles, mms_ensemble_block_count(particles, dim, draws),
+                                          mms_team_rank(team), mms_team_size(team));
   return mms_allocate_doubles(&ensemble->y, ensemble->blocks.n_local * dim, "the particles", error);
 }
 

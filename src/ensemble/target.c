@@ -21,9 +21,6 @@ static const double ALIGNED_SHARE = 8.0 * DBL_EPSILON;
  */
 static const double ALIKE = 1e-10;
 
-/* Rows of the maps where nobody has set it to the block of an ensemble. */
-enum { FIRST_TILE = 16 };
-
 void mms_target_free(mms_target *target) {
   mms_target_spread_free(&target->spread);
   mms_matrix_free(&target->mean);
@@ -264,7 +261,7 @@ static void broadcast(const mms_team *team, mms_matrix *matrix) {
 
 mms_status mms_target_begin(mms_target *target, const mms_training *training, double bandwidth, mms_factor kind,
                             mms_error *error) {
-  *target = (mms_target){.dim = training->dim, .bandwidth = bandwidth, .kind = kind, .tile = FIRST_TILE};
+  *target = (mms_target){.dim = training->dim, .bandwidth = bandwidth, .kind = kind};
   if (training->count < 1 || training->dim < 1)
     return mms_fail(error, MMS_ERR_INPUT, "the training set is empty: %lld rows of %lld columns",
                     (long long)training->count, (long long)training->dim);
@@ -343,8 +340,8 @@ static void map(const mms_target *target, int64_t rows, bool transpose, const do
     mms_few_map(rows, d, transpose, matrix, before, after, in, out);
     return;
   }
-  for (int64_t first = 0; first < rows; first += target->tile) {
-    int64_t now = rows - first < target->tile ? rows - first : target->tile;
+  for (int64_t first = 0; first < rows; first += MMS_TARGET_TILE) {
+    int64_t now = rows - first < MMS_TARGET_TILE ? rows - first : MMS_TARGET_TILE;
     double *tile = target->scratch.data, *here = out + first * d;
     for (int64_t i = 0; i < now; i++)
       for (int64_t k = 0; k < d; k++) tile[i * d + k] = in[(first + i) * d + k] - (before == NULL ? 0.0 : before[k]);

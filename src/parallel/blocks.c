@@ -1,23 +1,37 @@
 #include "mmsold/parallel/blocks.h"
 
-/* floor(r·count/R) without the product, which could overflow: count = q R + s gives r q + floor(r s / R), r s < R². */
-static int64_t share(int64_t count, int rank, int ranks) {
-  int64_t quotient = count / ranks, rest = count % ranks;
-  return rank * quotient + rank * rest / ranks;
+/* floor(part·whole/parts) without that product, which could overflow: whole = q parts + s gives part q +
+ * floor(part s / parts), part s <= parts². */
+static int64_t share(int64_t whole, int64_t part, int64_t parts) {
+  int64_t quotient = whole / parts, rest = whole % parts;
+  return part * quotient + part * rest / parts;
 }
 
+static int64_t ceiling(int64_t total, int64_t divisor) { return total / divisor + (total % divisor != 0); }
+
 mms_blocks mms_blocks_make(int64_t total, int64_t size, int rank, int ranks) {
-  mms_blocks blocks = {.total = total, .size = size};
-  blocks.count = total / size + (total % size != 0);
-  blocks.first = share(blocks.count, rank, ranks);
-  blocks.end = share(blocks.count, rank + 1, ranks);
-  blocks.first_row = mms_blocks_first_row(&blocks, blocks.first);
-  blocks.n_local = mms_blocks_first_row(&blocks, blocks.end) - blocks.first_row;
-  return blocks;
+  const mms_blocks blocks = {.total = total, .size = size, .count = ceiling(total, size)};
+  return mms_blocks_of_rank(&blocks, rank, ranks);
+}
+
+mms_blocks mms_blocks_make_even(int64_t total, int64_t count, int rank, int ranks) {
+  const mms_blocks blocks = {
+      .total = total, .size = ceiling(total, count), .count = count < total ? count : total, .even = true};
+  return mms_blocks_of_rank(&blocks, rank, ranks);
+}
+
+mms_blocks mms_blocks_of_rank(const mms_blocks *blocks, int rank, int ranks) {
+  mms_blocks own = *blocks;
+  own.first = share(blocks->count, rank, ranks);
+  own.end = share(blocks->count, rank + 1, ranks);
+  own.first_row = mms_blocks_first_row(blocks, own.first);
+  own.n_local = mms_blocks_first_row(blocks, own.end) - own.first_row;
+  return own;
 }
 
 int64_t mms_blocks_first_row(const mms_blocks *blocks, int64_t b) {
-  return b < blocks->count ? b * blocks->size : blocks->total;
+  if (b >= blocks->count) return blocks->total;
+  return blocks->even ? share(blocks->total, b, blocks->count) : b * blocks->size;
 }
 
 int64_t mms_blocks_rows(const mms_blocks *blocks, int64_t b) {

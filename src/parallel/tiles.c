@@ -73,8 +73,8 @@ static const void *data_of(const mms_tiles *self, const piece *p) {
 static void start(mms_tiles *self, piece *p, int64_t block, int from) {
   *p = (piece){.block = block, .owner = from, .buffer = p->buffer, .request = MPI_REQUEST_NULL};
   if (block >= self->parts.count) return;
-  mms_blocks owned = mms_blocks_make(self->parts.total, self->parts.size, from, self->ranks);
-  while (owned.end <= block) owned = mms_blocks_make(self->parts.total, self->parts.size, ++p->owner, self->ranks);
+  mms_blocks owned = mms_blocks_of_rank(&self->parts, from, self->ranks);
+  while (owned.end <= block) owned = mms_blocks_of_rank(&self->parts, ++p->owner, self->ranks);
   p->blocks = owned.end - block < self->blocks ? owned.end - block : self->blocks;
   if (self->ranks == 1) return;
   int count = (int)((first_row(self, block + p->blocks) - first_row(self, block)) * (int64_t)self->bytes);

@@ -20,7 +20,7 @@ static mms_status find_position(mms_session *session, mms_matrix *position, mms_
   if (status != MMS_OK) return status;
   const size_t bytes = (size_t)ensemble->dim * sizeof(double);
   int owner = 0; /* a rank without blocks has no particle */
-  while (mms_blocks_make(blocks->total, blocks->size, owner, mms_team_size(team)).n_local == 0) owner++;
+  while (mms_blocks_of_rank(blocks, owner, mms_team_size(team)).n_local == 0) owner++;
   if (owner == mms_team_rank(team) && together != NULL)
     memcpy(position->data, together, bytes);
   else if (owner == mms_team_rank(team))

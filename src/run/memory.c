@@ -29,11 +29,11 @@ void mms_memory_watch_look(mms_memory_watch *watch, const mms_team *team) {
 }
 
 /* A checkpoint's piece stands there as doubles, as what is stored, and in HDF5's chunks. Samples are decoded in pieces
- * of their own, from positions beside them. */
+ * of their own, from a block's positions beside them. */
 double mms_memory_of_files(int64_t rows, int64_t block, int64_t dim, int64_t data_dim, int64_t bytes) {
   const double checkpoint = 3.0 * fmin(8.0 * (double)rows * (double)dim, (double)MMS_H5_PIECE_BYTES);
   const int64_t chunk = mms_output_rows(rows, block, data_dim);
-  const double samples = (double)chunk * (8.0 * (double)dim + (8.0 + 2.0 * (double)bytes) * (double)data_dim);
+  const double samples = 8.0 * (double)(block * dim) + (double)chunk * (8.0 + 2.0 * (double)bytes) * (double)data_dim;
   const double latent = 3.0 * 8.0 * (double)chunk * (double)dim;
   return code_of_files + fmax(checkpoint, fmax(samples, latent));
 }

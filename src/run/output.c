@@ -28,27 +28,33 @@ typedef struct decoder {
   const mms_session *session;
   const double *y;  /* this rank's Y [n_local][d] */
   const double *z;  /* and its Z where they are known already, else NULL */
-  double *position; /* [chunk][d] */
+  double *position; /* [block size][d] */
 } decoder;
 
-static void fill_latent(void *context, int64_t local_row, int64_t rows, double *out) {
+/* Block by block: BLAS gives a row other last bits when other rows stand beside it (law 1). */
+static void fill_latent(void *context, const mms_blocks *blocks, int64_t first, int64_t end, double *out) {
   const decoder *from = context;
   const mms_target *target = mms_dynamics_target(from->session->dynamics);
-  if (from->z != NULL)
-    memcpy(out, from->z + local_row * target->dim, (size_t)(rows * target->dim) * sizeof *out);
-  else
-    mms_target_positions(target, rows, from->y + local_row * target->dim, out);
+  for (int64_t b = first; b < end; b++) {
+    const int64_t rows = mms_blocks_rows(blocks, b);
+    const int64_t at = (mms_blocks_first_row(blocks, b) - blocks->first_row) * target->dim;
+    if (from->z != NULL)
+      memcpy(out, from->z + at, (size_t)(rows * target->dim) * sizeof *out);
+    else
+      mms_target_positions(target, rows, from->y + at, out);
+    out += rows * target->dim;
+  }
 }
 
-static void fill_samples(void *context, int64_t local_row, int64_t rows, double *out) {
+static void fill_samples(void *context, const mms_blocks *blocks, int64_t first, int64_t end, double *out) {
   const decoder *from = context;
   const mms_transform *transform = &from->session->training.transform;
-  const int64_t block = mms_dynamics_ensemble(from->session->dynamics)->blocks.size;
-  fill_latent(context, local_row, rows, from->position);
-  /* Block by block: BLAS gives a row other last bits when other rows stand beside it (law 1). */
-  for (int64_t row = 0; row < rows; row += block)
-    mms_transform_decode(transform, rows - row < block ? rows - row : block, from->position + row * transform->dim,
-                         out + row * transform->data_dim);
+  for (int64_t b = first; b < end; b++) {
+    const int64_t rows = mms_blocks_rows(blocks, b);
+    fill_latent(context, blocks, b, b + 1, from->position);
+    mms_transform_decode(transform, rows, from->position, out);
+    out += rows * transform->data_dim;
+  }
 }
 
 static mms_status write_attributes(mms_session *session, mms_h5 *file, const char *kind, mms_error *error) {
@@ -99,17 +105,17 @@ static mms_status write_points(mms_session *session, mms_h5 *file, mms_error *er
   const int64_t data_dim = session->training.transform.data_dim;
   const int64_t chunk = mms_output_rows(blocks->n_local, blocks->size, data_dim);
   decoder from = {.session = session, .y = ensemble->y, .z = mms_dynamics_positions_together(session->dynamics)};
-  mms_status status = mms_allocate_doubles(&from.position, chunk * ensemble->dim, "positions to be decoded", error);
+  mms_status status =
+      mms_allocate_doubles(&from.position, blocks->size * ensemble->dim, "positions to be decoded", error);
   status = mms_team_agree(session->request->team, status, error);
   if (status == MMS_OK)
     status = mms_h5_write_rows_by(
-        file, "/samples", output->precision == MMS_PRECISION_DOUBLE ? MMS_H5_FLOAT64 : MMS_H5_FLOAT32, blocks->total,
-        data_dim, blocks->first_row, blocks->n_local, chunk, fill_samples, &from,
+        file, "/samples", output->precision == MMS_PRECISION_DOUBLE ? MMS_H5_FLOAT64 : MMS_H5_FLOAT32, data_dim, blocks,
+        chunk, fill_samples, &from,
         "generated points in the coordinates of the data (un-whitened, PCA undone; not clipped)", "particle",
         "coordinate", error);
   if (status == MMS_OK)
-    status = mms_h5_write_rows_by(file, "/latent", MMS_H5_FLOAT64, blocks->total, ensemble->dim, blocks->first_row,
-                                  blocks->n_local, chunk, fill_latent, &from,
+    status = mms_h5_write_rows_by(file, "/latent", MMS_H5_FLOAT64, ensemble->dim, blocks, chunk, fill_latent, &from,
                                   mms_dynamics_moments_are_exact(session->dynamics)
                                       ? "the same in the sampler's coordinates: here mean and covariance are exact"
                                       : "the same in the sampler's coordinates",

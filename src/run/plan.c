@@ -28,7 +28,7 @@ static double estimate_step(const mms_session *session) {
   mms_team_max_double(request->team, &slowest, 1);
   if (slowest < long_step) return 0.0;
 
-  int64_t rows = blocks->n_local < blocks->size ? blocks->n_local : blocks->size, some = pairs;
+  int64_t rows = blocks->n_local > 0 ? mms_blocks_rows(blocks, blocks->first) : 0, some = pairs;
   while (some > 4 && 2.0 * (double)(rows * some) * size > trial_work) some /= 2;
   while (rows > 1 && 2.0 * (double)(rows * (some > 0 ? some : 1)) * size > trial_work) rows /= 2;
   if (mms_field_collective(mms_dynamics_field(session->dynamics))) rows = 0; /* no question for one rank alone */

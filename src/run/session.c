@@ -108,7 +108,7 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
       "field      %s\n"
       "step       %s\n"
       "linalg     %s\n"
-      "particles  P = %lld in %lld block%s of %lld, at most %.0f on a rank; %lld steps\n"
+      "particles  P = %lld in %lld block%s of up to %lld, at most %.0f on a rank; %lld steps\n"
       "reduction  %.1f KiB a step, %s\n"
       "memory     %.1f MiB on the largest rank, and %.1f MiB shared per node: arrays",
       mms_version(), mms_version_commit(), mms_team_size(request->team), mms_team_size(request->team) == 1 ? "" : "s",

@@ -29,8 +29,11 @@ static mms_status read_arrays(mms_tilt_file *tilt, const mms_dynamics_context *c
   const int64_t dim = context->training->dim;
   int64_t count = 0;
   mms_status status = check_shape(file, context->sampler.tilt, dim, &count, error);
-  const mms_blocks blocks = mms_dynamics_tilt_blocks(context, count);
-  if (status == MMS_OK) status = mms_matrix_create(&tilt->rows, blocks.n_local, dim, "the points of the tilt", error);
+  mms_blocks blocks = {0};
+  if (status == MMS_OK) {
+    blocks = mms_dynamics_tilt_blocks(context, count);
+    status = mms_matrix_create(&tilt->rows, blocks.n_local, dim, "the points of the tilt", error);
+  }
   status = mms_team_agree(context->team, status, error);
   if (status == MMS_OK)
     status = mms_h5_read_rows(file, "/latent", blocks.first_row, blocks.n_local, tilt->rows.data, error);

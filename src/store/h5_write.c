@@ -187,8 +187,9 @@ static int64_t most_of(const mms_h5 *file, int64_t mine) {
 }
 
 /* Shape and shares agree over the ranks: each share lies inside, and together they are all rows. */
-static mms_status check_shares(const mms_h5 *file, const char *name, int64_t rows, int64_t cols, int64_t first_row,
-                               int64_t n_local, mms_error *error) {
+static mms_status check_shares(const mms_h5 *file, const char *name, int64_t cols, const mms_blocks *blocks,
+                               mms_error *error) {
+  const int64_t rows = blocks->total, first_row = blocks->first_row, n_local = blocks->n_local;
   mms_status status = MMS_OK;
   if (rows < 0 || cols < 0 || n_local < 0 || (n_local > 0 && (first_row < 0 || first_row > rows - n_local)))
     status = mms_fail(error, MMS_ERR_INTERNAL, "%s: %s: rows %lld + %lld do not lie inside %lld x %lld", file->path,
@@ -201,34 +202,43 @@ static mms_status check_shares(const mms_h5 *file, const char *name, int64_t row
   return mms_h5_agree(file, status, error);
 }
 
-/* Write this rank's rows, `at_once` at a time; all ranks make the same number of calls. */
+/* Whole blocks that go to the file together: this rank's where they fit, else what surely fits, and one at least. */
+static int64_t blocks_of_a_piece(const mms_blocks *blocks, int64_t chunk_rows) {
+  if (blocks->n_local <= chunk_rows) return blocks->end - blocks->first;
+  return chunk_rows > blocks->size ? chunk_rows / blocks->size : 1;
+}
+
+/* Write this rank's rows, `at_once` blocks at a time; all ranks make the same number of calls. */
 static mms_status write_pieces(mms_h5 *file, const char *name, const mms_h5_dataset *dataset, mms_h5_type type,
-                               int64_t first_row, int64_t n_local, int64_t at_once, mms_h5_fill *fill, void *context,
+                               const mms_blocks *blocks, int64_t at_once, mms_h5_fill *fill, void *context,
                                mms_error *error) {
   double *values = NULL;
   void *stored = NULL;
-  int64_t room = (n_local < at_once ? n_local : at_once) * dataset->cols;
+  const int64_t local = blocks->end - blocks->first, largest = at_once * blocks->size;
+  const int64_t room = (blocks->n_local < largest ? blocks->n_local : largest) * dataset->cols;
   mms_status status = mms_allocate_doubles(&values, room, "a piece of a dataset", error);
   if (status == MMS_OK) status = mms_allocate(&stored, room, (size_t)type_bytes(type), "a piece of a dataset", error);
   status = mms_h5_agree(file, status, error);
-  int64_t pieces = most_of(file, (n_local + at_once - 1) / at_once);
+  const int64_t pieces = most_of(file, local > 0 ? (local + at_once - 1) / at_once : 0);
   uint32_t crc = 0;
   for (int64_t p = 0; p < pieces && status == MMS_OK; p++) {
-    int64_t from = p * at_once < n_local ? p * at_once : n_local;
-    int64_t count = n_local - from < at_once ? n_local - from : at_once;
-    if (count > 0) fill(context, from, count, values);
+    const int64_t from = p * at_once < local ? blocks->first + p * at_once : blocks->end;
+    const int64_t end = blocks->end - from < at_once ? blocks->end : from + at_once;
+    const int64_t row = mms_blocks_first_row(blocks, from), count = mms_blocks_first_row(blocks, end) - row;
+    if (count > 0) fill(context, blocks, from, end, values);
     status = convert(type, count * dataset->cols, values, stored, error);
     if (status != MMS_OK) mms_fail_within(error, "%s: %s", file->path, name);
     status = mms_h5_agree(file, status, error);
     if (status != MMS_OK) break;
-    if (!transfer(file, dataset, file_type(type), first_row + from, count, stored))
+    if (!transfer(file, dataset, file_type(type), row, count, stored))
       status = mms_h5_fail(file, name, "writing failed; is the disk full?", error);
     status = mms_h5_agree(file, status, error);
     crc = mms_h5_crc(crc, stored, count * dataset->cols * type_bytes(type));
   }
-  if (status == MMS_OK)
-    status =
-        mms_h5_agree(file, mms_h5_note_written(file, name, file_type(type), first_row, n_local, crc, error), error);
+  if (status == MMS_OK) {
+    status = mms_h5_note_written(file, name, file_type(type), blocks->first_row, blocks->n_local, crc, error);
+    status = mms_h5_agree(file, status, error);
+  }
   free(values);
   free(stored);
   return status;
@@ -240,11 +250,12 @@ static mms_status made(const mms_h5_dataset *dataset, const mms_error *error) {
   return error != NULL ? error->status : MMS_ERR_SYSTEM;
 }
 
-mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type, int64_t rows, int64_t cols,
-                                int64_t first_row, int64_t n_local, int64_t chunk_rows, mms_h5_fill *fill,
-                                void *context, const char *description, const char *row_label, const char *col_label,
+mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type, int64_t cols,
+                                const mms_blocks *blocks, int64_t chunk_rows, mms_h5_fill *fill, void *context,
+                                const char *description, const char *row_label, const char *col_label,
                                 mms_error *error) {
-  mms_status status = check_shares(file, name, rows, cols, first_row, n_local, error);
+  const int64_t rows = blocks->total;
+  mms_status status = check_shares(file, name, cols, blocks, error);
   if (status == MMS_OK) status = reserve(file, type, rows, cols, error);
   if (status != MMS_OK) return status;
   mms_h5_dataset dataset = {.id = -1, .rank = 2, .dims = {rows, cols}, .rows = rows, .cols = cols};
@@ -255,8 +266,8 @@ mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type
     status = mms_h5_fail(file, name, "its description cannot be written", error);
   status = mms_h5_agree(file, status, error);
   if (status == MMS_OK && rows > 0 && cols > 0)
-    status = write_pieces(file, name, &dataset, type, first_row, n_local, chunk_rows < 1 ? 1 : chunk_rows, fill,
-                          context, error);
+    status =
+        write_pieces(file, name, &dataset, type, blocks, blocks_of_a_piece(blocks, chunk_rows), fill, context, error);
   mms_h5_dataset_close(&dataset);
   return status;
 }
@@ -266,18 +277,26 @@ typedef struct rows_in_memory {
   int64_t cols;
 } rows_in_memory;
 
-static void copy_rows(void *context, int64_t local_row, int64_t rows, double *out) {
+static void copy_rows(void *context, const mms_blocks *blocks, int64_t first, int64_t end, double *out) {
   const rows_in_memory *from = context;
-  memcpy(out, from->values + local_row * from->cols, (size_t)(rows * from->cols) * sizeof(double));
+  memcpy(out, from->values + (first - blocks->first_row) * from->cols,
+         (size_t)((end - first) * from->cols) * sizeof(double));
 }
 
 mms_status mms_h5_write_rows(mms_h5 *file, const char *name, mms_h5_type type, int64_t rows, int64_t cols,
                              int64_t first_row, int64_t n_local, const double *values, const char *description,
                              const char *row_label, const char *col_label, mms_error *error) {
   rows_in_memory from = {.values = values, .cols = cols};
-  int64_t at_once = cols > 0 ? MMS_H5_PIECE_BYTES / (int64_t)sizeof(double) / cols : 1;
-  return mms_h5_write_rows_by(file, name, type, rows, cols, first_row, n_local, at_once, copy_rows, &from, description,
-                              row_label, col_label, error);
+  const mms_blocks each = {.total = rows, /* a row is a block */
+                           .size = 1,
+                           .count = rows,
+                           .first = first_row,
+                           .end = first_row + n_local,
+                           .first_row = first_row,
+                           .n_local = n_local};
+  const int64_t at_once = cols > 0 ? MMS_H5_PIECE_BYTES / (int64_t)sizeof(double) / cols : 1;
+  return mms_h5_write_rows_by(file, name, type, cols, &each, at_once, copy_rows, &from, description, row_label,
+                              col_label, error);
 }
 
 /* What every rank needs alike where HDF5 keeps it in its metadata: rank 0's bytes on all ranks. */

@@ -14,7 +14,7 @@ static const double TOLERANCE = 1e-7; /* of V's lattice: the error left is about
 void mms_study_gather(const mms_team *team, const mms_blocks *blocks, int64_t columns, const double *mine,
                       double *all) {
   for (int rank = 0; rank < mms_team_size(team); rank++) {
-    mms_blocks theirs = mms_blocks_make(blocks->total, blocks->size, rank, mms_team_size(team));
+    mms_blocks theirs = mms_blocks_of_rank(blocks, rank, mms_team_size(team));
     double *at = all + theirs.first_row * columns;
     size_t bytes = (size_t)(theirs.n_local * columns) * sizeof *all;
     if (rank == mms_team_rank(team) && bytes > 0) memmove(at, mine, bytes);

@@ -32,7 +32,8 @@ static void one_step(const shape *s, const mms_team *team, mms_constraint *const
 
 static void run(const shape *s, const mms_team *team) {
   mms_error error = mms_error_none();
-  mms_blocks blocks = mms_blocks_make(s->particles, mms_ensemble_block_size(s->particles, s->d, 2 * s->pairs), 0, 1);
+  mms_blocks blocks =
+      mms_blocks_make_even(s->particles, mms_ensemble_block_count(s->particles, s->d, 2 * s->pairs), 0, 1);
   mms_constraint *constraint = NULL;
   if (mms_constraint_create(&constraint, &blocks, s->d, MMS_RETRACTION_QR, &error) != MMS_OK) abort();
   double *y = bench_array(s->particles * s->d), *w = bench_array(s->particles * s->d);

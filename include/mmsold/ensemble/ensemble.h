@@ -16,12 +16,14 @@ typedef struct mms_ensemble {
   double *y; /* Y: [n_local][d] */
 } mms_ensemble;
 
-/* Rows per block, from the configuration alone (law 1): P particles, d dimensions, M draws a score.
- * A power of two in 16 … 256: the largest that leaves 64 blocks, or 16; in more than 8 dimensions
+/* Blocks, of even size, from the configuration alone (law 1): P >= 1 particles, d dimensions, M draws a score.
+ * As many as a power of two in 16 … 256 rows makes: the largest that leaves 64 blocks, or 16; in more than 8 dimensions
  * it is doubled, as long as 16 blocks are left, until a block's screen has 256 rows, (1 + M/2) a particle,
  * and a block d/4 particles, and where it still wants more the particles are dealt to 16 blocks: as many as ranks
- * find work then. 16 or more are brought to a multiple of four, where whole rows allow it, by taking up to a
- * fifth of their rows away, so that two or four ranks have about as many rows each. Local. */
+ * find work then. 16 or more are brought to the next multiple of four, so that two or four ranks have as many rows
+ * each, but for one. Local. */
+int64_t mms_ensemble_block_count(int64_t particles, int64_t dim, int64_t draws);
+/* The most rows of such a block. Local. */
 int64_t mms_ensemble_block_size(int64_t particles, int64_t dim, int64_t draws);
 
 /* Room for `particles` over the team. Local. */

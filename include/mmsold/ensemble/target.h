@@ -41,7 +41,6 @@ typedef struct mms_target {
   int64_t *axes;             /* [d] where aligned: column j of L has its one entry in row axes[j] */
   mms_matrix scales;         /* [2][d] where aligned: that entry, and 1 over it */
   double step_bound;         /* 2 δ²/λmax(Σ*): LM and EM are linearly stable below it (ALGORITHMS 3) */
-  int64_t tile;              /* rows multiplied at once, 1 … MMS_TARGET_TILE; see mms_target_positions */
   mms_matrix scratch;        /* [MMS_TARGET_TILE][d], for the maps below; empty where spread */
   mms_target_spread *spread; /* NULL where every rank has the whole matrices */
 } mms_target;
@@ -62,10 +61,8 @@ void mms_target_free(mms_target *target);           /* Local; Collective where s
 int64_t mms_target_bytes(const mms_target *target); /* of this rank's memory. Local. */
 
 /* Z [rows][d] = 1 μ*ᵀ + Y Lᵀ, and Y = (Z − 1 μ*ᵀ) L⁻ᵀ. Local; in and out may be the same array.
- * BLAS gives a row other last bits when other rows stand beside it, so rows are taken in tiles of
- * target->tile counted from the first: calls that begin where a block of an ensemble begins give
- * the same bits at any number of ranks as long as the tile divides the block size. It is 16 after
- * create; a way of moving sets it to its block size. */
+ * BLAS gives a row other last bits when other rows stand beside it, so law 1 wants a call for each block of an
+ * ensemble; more rows than MMS_TARGET_TILE are taken in tiles of as many, counted from the first. */
 void mms_target_positions(const mms_target *target, int64_t rows, const double *y, double *z);
 void mms_target_coordinates(const mms_target *target, int64_t rows, const double *z, double *y);
 /* Gradient in Y from the gradient in Z: G_Y = G_Z L (not Lᵀ: dZ = dY Lᵀ). Local. */

@@ -33,12 +33,13 @@ mms_status mms_h5_write_rows(mms_h5 *file, const char *name, mms_h5_type type, i
                              const char *row_label, const char *col_label, mms_error *error);
 /* Rows go to the file in pieces of so many bytes of a rank's own: far below MPI-IO's 2 GiB. */
 enum { MMS_H5_PIECE_BYTES = 16 << 20 };
-/* The same filled through a callback, at most `chunk_rows` local rows at a time, so that decoded samples are
- * never held whole: fill(context, local_row, rows, out [rows][cols]). Collective. */
-typedef void mms_h5_fill(void *context, int64_t local_row, int64_t rows, double *out);
-mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type, int64_t rows, int64_t cols,
-                                int64_t first_row, int64_t n_local, int64_t chunk_rows, mms_h5_fill *fill,
-                                void *context, const char *description, const char *row_label, const char *col_label,
+/* The same, of blocks->total rows, filled through a callback, so that decoded samples are never held whole: whole
+ * blocks at a time, as many as chunk_rows have room for, or one. fill(context, blocks, first, end, out) is to put the
+ * rows of blocks first … end − 1, one after the other, into out [rows][cols]. Collective. */
+typedef void mms_h5_fill(void *context, const mms_blocks *blocks, int64_t first, int64_t end, double *out);
+mms_status mms_h5_write_rows_by(mms_h5 *file, const char *name, mms_h5_type type, int64_t cols,
+                                const mms_blocks *blocks, int64_t chunk_rows, mms_h5_fill *fill, void *context,
+                                const char *description, const char *row_label, const char *col_label,
                                 mms_error *error);
 
 /* A small dataset; rank 0's values are written. `rank` 0 (scalar), 1 or 2. Collective. */

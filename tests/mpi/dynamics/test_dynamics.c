@@ -23,7 +23,7 @@ static mms_dynamics *begin_with(const mms_team *over, const mms_training *traini
 static void same_bits_as_alone(void **state) {
   (void)state;
   mms_training training = clusters();
-  const int64_t counts[] = {205, 49, 21}; /* 13, 4 and 2 blocks, the last ones short */
+  const int64_t counts[] = {205, 49, 21}; /* 13, 4 and 2 blocks of two sizes each */
   for (int c = 0; c < 3; c++)
     for (int scheme = 0; scheme < 4; scheme++) {
       mms_dynamics *together = begin_with(team, &training, counts[c], (mms_scheme)scheme);

@@ -5,7 +5,7 @@
 
 #include "mmsold/base/sort.h"
 
-enum { N = 60, D = 3, P = 300, STEPS = 12 };
+enum { N = 60, D = 3, P = 310, STEPS = 12 };
 static double points[N * D];
 
 static mms_training cloud(void) { return heaps_in(points, N, D); }

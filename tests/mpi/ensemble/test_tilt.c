@@ -16,7 +16,7 @@ static mms_status solve(mms_tilt *tilt, const mms_team *over, int64_t n, int64_t
   mms_training training = {.count = n, .dim = d, .points = points};
   mms_target target;
   expect_ok(mms_target_create(&target, over, &training, 0.5, MMS_FACTOR_CHOLESKY, error), error);
-  mms_blocks blocks = mms_blocks_make(n, 16, mms_team_rank(over), mms_team_size(over));
+  mms_blocks blocks = mms_blocks_make_even(n, (n + 15) / 16, mms_team_rank(over), mms_team_size(over));
   mms_status status = mms_tilt_solve(tilt, over, &target, &blocks, points + blocks.first_row * d,
                                      gradients + blocks.first_row * d, true, error);
   mms_target_free(&target);

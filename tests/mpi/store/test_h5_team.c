@@ -12,26 +12,36 @@ enum { COLS = 37 };
 
 static double value_at(int64_t i) { return cos((double)i) * 11.3; }
 
-static void fill_rows(void *context, int64_t local_row, int64_t rows, double *out) {
-  int64_t first = *(const int64_t *)context + local_row;
-  for (int64_t i = 0; i < rows * COLS; i++) out[i] = value_at(first * COLS + i);
+/* *context: the most rows that were asked for at once. */
+static void fill_rows(void *context, const mms_blocks *blocks, int64_t first, int64_t end, double *out) {
+  const int64_t from = mms_blocks_first_row(blocks, first), rows = mms_blocks_first_row(blocks, end) - from;
+  int64_t *most = context;
+  assert_true(first >= blocks->first && first < end && end <= blocks->end);
+  *most = rows > *most ? rows : *most;
+  for (int64_t i = 0; i < rows * COLS; i++) out[i] = value_at(from * COLS + i);
 }
 
-/* Write `rows` rows split into blocks of `size`, by callback and from memory, in three types. */
+/* Write `rows` rows split into blocks of `size` from memory, and by callback into blocks of even size, in three types.
+ */
 static void write_file(int64_t rows, int64_t size, int64_t chunk_rows) {
   mms_error error = mms_error_none();
   mms_h5 *file = NULL;
   mms_blocks blocks = mms_blocks_make(rows, size, mms_team_rank(team), mms_team_size(team));
+  mms_blocks even = mms_blocks_make_even(rows, rows / size + 1, mms_team_rank(team), mms_team_size(team));
+  int64_t most = 0;
   double *values = NULL;
   expect_ok(mms_allocate_doubles(&values, blocks.n_local * COLS, "rows", &error), &error);
-  fill_rows(&blocks.first_row, 0, blocks.n_local, values);
+  for (int64_t i = 0; i < blocks.n_local * COLS; i++) values[i] = value_at(blocks.first_row * COLS + i);
   expect_ok(mms_h5_create(&file, team, path, &error), &error);
   expect_ok(mms_h5_write_rows(file, "/a", MMS_H5_FLOAT64, rows, COLS, blocks.first_row, blocks.n_local, values, "a",
                               "row", "column", &error),
             &error);
-  expect_ok(mms_h5_write_rows_by(file, "/deep/b", MMS_H5_FLOAT32, rows, COLS, blocks.first_row, blocks.n_local,
-                                 chunk_rows, fill_rows, &blocks.first_row, NULL, NULL, NULL, &error),
+  expect_ok(mms_h5_write_rows_by(file, "/deep/b", MMS_H5_FLOAT32, COLS, &even, chunk_rows, fill_rows, &most, NULL, NULL,
+                                 NULL, &error),
             &error);
+  assert_true(most <=
+              (chunk_rows > even.size ? chunk_rows : even.size)); /* pieces hold what was asked for, or a block */
+  assert_true(most > 0 || even.n_local == 0);
   /* Every rank holds something else: rank 0's is what counts. */
   double mine[3] = {mms_team_rank(team) + 0.5, 2, 3};
   char text[32];
@@ -82,7 +92,9 @@ static void rows_of_all_ranks_land_in_their_place(void **state) {
   (void)state;
   write_file(5000, 64, 100); /* 1.5 MB: several chunks, shared by ranks and by pieces */
   check_file(5000);
-  write_file(777, 10, 9);
+  write_file(777, 10, 9); /* a block is more than a piece; 78 of them, of 9 or 10 rows */
+  check_file(777);
+  write_file(777, 10, 35);
   check_file(777);
 }
 

@@ -79,13 +79,21 @@ static void flow_lands_on_training_points(void **state) {
   }
 }
 
+static int64_t block_of(const mms_dynamics_context *context, int64_t p) {
+  const int64_t particles = context->sampler.particles, draws = context->score.smoothing_samples;
+  const mms_blocks blocks = mms_blocks_make_even(particles, mms_ensemble_block_count(particles, 2, draws), 0, 1);
+  int64_t b = 0;
+  while (mms_blocks_first_row(&blocks, b + 1) <= p) b++;
+  return b;
+}
+
 /* The draw of pair `pair` for particle `p` in step `step`. */
 static void draw(const mms_dynamics_context *context, int64_t p, int64_t step, int pair, float *eps) {
   const mms_score_options *score = &context->score;
   mms_random_key key = {.seed = 11, .stream = MMS_STREAM_SMOOTHING};
   key.step = score->noise == MMS_NOISE_FIXED ? 0 : (uint64_t)step;
   if (score->sharing == MMS_SHARING_PARTICLE) key.item = (uint64_t)p;
-  if (score->sharing == MMS_SHARING_BLOCK) key.item = (uint64_t)p / 16;
+  if (score->sharing == MMS_SHARING_BLOCK) key.item = (uint64_t)block_of(context, p);
   mms_random_normals_float(key, (int64_t)pair * 2, 2, eps);
 }
 

@@ -8,16 +8,19 @@
 
 static void block_size_follows_the_rule(void **state) {
   (void)state;
-  const int64_t few[][2] = {{1, 16},     {240, 16},    {257, 13},    {1000, 16},     {1008, 16},
-                            {2016, 16},  {2017, 32},   {3000, 32},   {4033, 64},     {8064, 63},
-                            {8065, 127}, {16128, 126}, {16129, 253}, {10000000, 256}};
-  for (size_t i = 0; i < sizeof few / sizeof *few; i++)
-    assert_int_equal(mms_ensemble_block_size(few[i][0], 8, 0), few[i][1]);
+  const int64_t few[][3] = {{1, 1, 1},       {20, 2, 10},       {240, 15, 16},    {257, 20, 13},
+                            {1000, 64, 16},  {1008, 64, 16},    {1040, 68, 16},   {2016, 128, 16},
+                            {2017, 64, 32},  {3000, 96, 32},    {4033, 64, 64},   {8064, 128, 63},
+                            {8065, 64, 127}, {16128, 128, 126}, {16129, 64, 253}, {10000000, 39064, 256}};
+  for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
+    assert_int_equal(mms_ensemble_block_count(few[i][0], 8, 0), few[i][1]);
+    assert_int_equal(mms_ensemble_block_size(few[i][0], 8, 0), few[i][2]);
+  }
   const struct {
     int64_t particles, dim, draws, size;
   } many[] = {{300, 100, 32, 19}, {1000, 9, 32, 16},   {1000, 64, 32, 16},   {1000, 65, 32, 32},
               {1000, 20, 0, 63},  {960, 20, 0, 60},    {961, 20, 0, 61},     {3000, 700, 2, 188},
-              {20, 10, 2, 16},    {8000, 784, 2, 250}, {100000, 700, 2, 256}};
+              {20, 10, 2, 10},    {8000, 784, 2, 250}, {100000, 700, 2, 256}};
   for (size_t i = 0; i < sizeof many / sizeof *many; i++)
     assert_int_equal(mms_ensemble_block_size(many[i].particles, many[i].dim, many[i].draws), many[i].size);
 }
@@ -29,25 +32,29 @@ static void many_blocks_are_long(void **state) {
   for (int64_t particles = 65536; particles < (INT64_C(1) << 26); particles += particles / 97)
     for (int64_t dim = 1; dim < 10000; dim *= 3) {
       int64_t size = mms_ensemble_block_size(particles, dim, 8);
-      if ((particles + size - 1) / size <= MMS_EXACT_SUM_FINEST_ADDENDS) continue;
+      if (mms_ensemble_block_count(particles, dim, 8) <= MMS_EXACT_SUM_FINEST_ADDENDS) continue;
       met++;
       assert_true(size >= 128);
     }
   assert_true(met > 100);
 }
 
-/* Two or four ranks differ by less than a row for each block of the last of them. */
+/* Two or four ranks differ by one row at most. */
 static void ranks_have_even_shares(void **state) {
   (void)state;
+  mms_error error = mms_error_none();
+  mms_ensemble ensemble;
   for (int64_t particles = 241; particles < 40000; particles += 37)
     for (int ranks = 2; ranks <= 4; ranks += 2) {
-      int64_t size = mms_ensemble_block_size(particles, 100, 32), least = particles, most = 0;
+      expect_ok(mms_ensemble_create(&ensemble, NULL, particles, 1, 32, &error), &error);
+      int64_t least = particles, most = 0;
       for (int rank = 0; rank < ranks; rank++) {
-        mms_blocks blocks = mms_blocks_make(particles, size, rank, ranks);
+        mms_blocks blocks = mms_blocks_of_rank(&ensemble.blocks, rank, ranks);
         least = blocks.n_local < least ? blocks.n_local : least;
         most = blocks.n_local > most ? blocks.n_local : most;
       }
-      assert_true(most - least <= (particles + size - 1) / size);
+      assert_true(most - least <= 1);
+      mms_ensemble_free(&ensemble);
     }
 }
 

@@ -86,10 +86,10 @@ static void coordinates_go_there_and_back(void **state) {
   }
 }
 
-/* Law 1: tiles counted from the first row, so that a call's length does not reach a full tile's bits. */
+/* Tiles are counted from the first row, so that a call's length does not reach a full tile's bits. */
 static void rows_do_not_depend_on_later_rows(void **state) {
   (void)state;
-  enum { WIDE = 20, ROWS = 200 };
+  enum { WIDE = 20, ROWS = 2 * MMS_TARGET_TILE + 88 };
   static double points[60 * WIDE], y[ROWS * WIDE], all[ROWS * WIDE], some[ROWS * WIDE];
   mms_random_normals((mms_random_key){.seed = 8, .stream = MMS_STREAM_TEST}, 0, 60 * WIDE, points);
   mms_random_normals((mms_random_key){.seed = 9, .stream = MMS_STREAM_TEST}, 0, ROWS * WIDE, y);
@@ -98,8 +98,9 @@ static void rows_do_not_depend_on_later_rows(void **state) {
   mms_target target;
   expect_ok(mms_target_create(&target, NULL, &training, 0.2, MMS_FACTOR_CHOLESKY, &error), &error);
   mms_target_positions(&target, ROWS, y, all);
-  for (int first = 0; first < ROWS; first += 48)
-    mms_target_positions(&target, ROWS - first < 48 ? ROWS - first : 48, y + first * WIDE, some + first * WIDE);
+  for (int first = 0; first < ROWS; first += MMS_TARGET_TILE)
+    mms_target_positions(&target, ROWS - first < MMS_TARGET_TILE ? ROWS - first : MMS_TARGET_TILE, y + first * WIDE,
+                         some + first * WIDE);
   assert_memory_equal(all, some, sizeof all);
   mms_target_free(&target);
 }
