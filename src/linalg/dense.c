@@ -2,6 +2,7 @@
  * here is its lower one. No copy, no transposition, and the _work entries allocate nothing. */
 #include "mmsold/linalg/dense.h"
 
+#include "linalg/small.h"
 #include "mmsold/base/memory.h"
 #include <cblas.h>
 #include <lapacke.h>
@@ -91,7 +92,8 @@ mms_status mms_dense_cholesky_upper(int64_t n, double *a, mms_error *error) {
   int size;
   mms_status status = mms_narrow(&size, n, "the order of a matrix", error);
   if (status != MMS_OK || size == 0) return status;
-  int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', size, a, size);
+  int info = size <= MMS_SMALL_FACTOR ? mms_small_cholesky(size, size, a)
+                                      : LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', size, a, size);
   if (info < 0) return mms_fail(error, MMS_ERR_INTERNAL, "Cholesky factorisation: argument %d is wrong", -info);
   if (info > 0)
     return mms_fail(error, MMS_ERR_NUMERIC,
@@ -120,19 +122,19 @@ int64_t mms_dense_cholesky_semidefinite(int64_t n, double *a, int *pivots, doubl
 
 /* In place R⁻¹ of R [n][n], whose rows are `width` apart, in halves:  (A B; 0 C)⁻¹ = (A⁻¹  −A⁻¹ B C⁻¹; 0  C⁻¹). Nearly
  * all of it is products with triangles, which BLAS makes much faster than LAPACK inverts. */
-static int invert_halves(int n, int width, double *r) {
-  enum { SMALL = 32 };
-  if (n <= SMALL) return LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, r, width);
+static void invert_halves(int n, int width, double *r) {
+  if (n <= MMS_SMALL_INVERSE) {
+    mms_small_invert_upper(n, width, r);
+    return;
+  }
   const int half = n / 2, rest = n - half;
   double *beside = r + half, *below = r + (int64_t)half * width + half;
-  int info = invert_halves(half, width, r);
-  if (info == 0) info = invert_halves(rest, width, below);
-  if (info != 0) return info;
+  invert_halves(half, width, r);
+  invert_halves(rest, width, below);
   cblas_dtrmm(CblasRowMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, half, rest, -1.0, r, width, beside,
               width);
   cblas_dtrmm(CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, half, rest, 1.0, below, width, beside,
               width);
-  return 0;
 }
 
 mms_status mms_dense_invert_upper(int64_t n, double *r, mms_error *error) {
@@ -143,8 +145,7 @@ mms_status mms_dense_invert_upper(int64_t n, double *r, mms_error *error) {
     if (r[i * n + i] == 0.0)
       return mms_fail(error, MMS_ERR_NUMERIC, "a triangular %d x %d matrix is singular: diagonal entry %d is zero",
                       size, size, (int)i + 1);
-  const int info = invert_halves(size, size, r);
-  if (info != 0) return mms_fail(error, MMS_ERR_INTERNAL, "inverse of a triangle: argument %d is wrong", -info);
+  invert_halves(size, size, r);
   return MMS_OK;
 }
 

@@ -25,4 +25,4 @@ bash "$here/run_all.sh" 211 1:0:{system,memory}
 bash "$here/run_all.sh" 997 1:0:hdf5 2:1:hdf5
 MMSOLD_FAULT_SCENARIOS=start bash "$here/run_all.sh" 151 1:0:mpi 2:1:memory
 # What all ranks do alike, and one alone cannot.
-MMSOLD_FAULT_SCENARIOS=start bash "$here/run_all.sh" 3 2:1:LAPACKE_dpotrf_work
+MMSOLD_FAULT_SCENARIOS=start bash "$here/run_all.sh" 3 2:1:mms_small_cholesky

@@ -104,7 +104,7 @@ int __wrap_fcntl(int descriptor, int command, ...) { va_list more; va_start(more
 WRAP(FAULT_LIBRARY, int, yaml_parser_initialize, (yaml_parser_t *p), (p), return 0)
 WRAP(FAULT_LIBRARY, int, yaml_parser_parse, (yaml_parser_t *p, yaml_event_t *e), (p, e), memset(e, 0, sizeof *e); p->error = YAML_MEMORY_ERROR; return 0)
 WRAP(FAULT_LIBRARY, lapack_int, LAPACKE_dpotrf_work, (int m, char u, lapack_int n, double *a, lapack_int l), (m, u, n, a, l), return LAPACK_WORK_MEMORY_ERROR)
-WRAP(FAULT_LIBRARY, lapack_int, LAPACKE_dtrtri_work, (int m, char u, char d, lapack_int n, double *a, lapack_int l), (m, u, d, n, a, l), return LAPACK_WORK_MEMORY_ERROR)
+WRAP(FAULT_LIBRARY, int, mms_small_cholesky, (int n, int l, double *a), (n, l, a), return n) /* as of last bits of another processor */
 WRAP(FAULT_LIBRARY, lapack_int, LAPACKE_dtrcon_work, (int m, char o, char u, char d, lapack_int n, const double *a, lapack_int l, double *r, double *w, lapack_int *i), (m, o, u, d, n, a, l, r, w, i), return LAPACK_WORK_MEMORY_ERROR)
 WRAP(FAULT_LIBRARY, lapack_int, LAPACKE_dsyevd_work, (int m, char j, char u, lapack_int n, double *a, lapack_int l, double *w, double *k, lapack_int s, lapack_int *i, lapack_int t), (m, j, u, n, a, l, w, k, s, i, t), return LAPACK_WORK_MEMORY_ERROR)
 

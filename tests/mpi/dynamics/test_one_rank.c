@@ -1,8 +1,9 @@
-/* A step in which LAPACK fails, or comes to something else, on one rank alone: the ranks end alike, and one all-reduce
- * a step is all that it takes where nothing fails (law 2). */
+/* A step in which the factorisation fails, or comes to something else, on one rank alone: the ranks end alike, and one
+ * all-reduce a step is all that it takes where nothing fails (law 2). */
 #include "dynamics_support.h"
 #include "team_support.h"
 
+#include "linalg/small.h"
 #include "mmsold/ensemble/constraint.h"
 #include "parallel/team_mpi.h"
 
@@ -12,7 +13,7 @@ static double points[N * D];
 static int reductions;    /* MPI_Allreduce made by this rank, and ... */
 static int travelled;     /* ... how many numbers the last carried */
 static int barriers;      /* of the ranks of a node that reduce in memory they share */
-static bool broken;       /* this rank's LAPACK refuses */
+static bool broken;       /* this rank's Cholesky factorisation breaks */
 static double slip = 1.0; /* this rank's next factor is so many times too large: an unlike processor, exaggerated */
 
 int MPI_Allreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_Op op, MPI_Comm comm) {
@@ -26,21 +27,28 @@ int MPI_Barrier(MPI_Comm comm) {
   return PMPI_Barrier(comm);
 }
 
-/* In LAPACK's place: the lower triangle of a column-major matrix becomes its Cholesky factor. */
-int LAPACKE_dpotrf_work(int layout, char triangle, int n, double *a, int rows);
-int LAPACKE_dpotrf_work(int layout, char triangle, int n, double *a, int rows) {
-  (void)layout, (void)triangle;
-  if (broken) return -1010; /* LAPACK_WORK_MEMORY_ERROR */
-  for (int j = 0; j < n; j++)
-    for (int i = j; i < n; i++) {
-      double left = a[j * rows + i];
-      for (int k = 0; k < j; k++) left -= a[k * rows + i] * a[k * rows + j];
-      if (i == j && !(left > 0.0)) return j + 1;
-      a[j * rows + i] = i == j ? sqrt(left) : left / a[j * rows + j];
+/* In the library's place. */
+int mms_small_cholesky(int n, int width, double *a) {
+  if (broken) return n;
+  for (int i = 0; i < n; i++)
+    for (int j = i; j < n; j++) {
+      double left = a[i * width + j];
+      for (int k = 0; k < i; k++) left -= a[k * width + i] * a[k * width + j];
+      if (i == j && !(left > 0.0)) return i + 1;
+      a[i * width + j] = i == j ? sqrt(left) : left / a[i * width + i];
     }
-  for (int k = 0; k < n * rows; k++) a[k] *= slip;
+  for (int k = 0; k < n * width; k++) a[k] *= slip;
   slip = 1.0;
   return 0;
+}
+
+void mms_small_invert_upper(int n, int width, double *r) {
+  for (int j = n - 1; j >= 0; j--)
+    for (int i = j; i >= 0; i--) {
+      double sum = i == j ? 1.0 : 0.0;
+      for (int k = i + 1; k <= j; k++) sum -= r[i * width + k] * r[k * width + j];
+      r[i * width + j] = sum / r[i * width + i];
+    }
 }
 
 static bool last_rank(void) { return mms_team_rank(team) == mms_team_size(team) - 1; }

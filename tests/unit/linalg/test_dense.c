@@ -4,7 +4,7 @@
 #include "mmsold/linalg/dense.h"
 #include <stdlib.h>
 
-enum { LARGEST = 64 };
+enum { LARGEST = 64, WIDEST = 140 };
 
 /* A fixed, irregular filling in (−1, 1). */
 static void fill(int64_t count, double *values, unsigned salt) {
@@ -111,7 +111,7 @@ static void triangle_ignores_the_other_triangle(void **state) {
 
 /* A well-conditioned symmetric positive definite matrix: GᵀG + I. */
 static void definite(int64_t n, double *a) {
-  static double g[LARGEST * LARGEST];
+  static double g[WIDEST * WIDEST];
   fill(n * n, g, 9);
   memset(a, 0, (size_t)(n * n) * sizeof *a);
   naive_multiply(true, false, n, n, n, 1.0, g, g, 0.0, a);
@@ -120,13 +120,14 @@ static void definite(int64_t n, double *a) {
 
 static void cholesky_inverse_and_condition(void **state) {
   (void)state;
-  static double a[LARGEST * LARGEST], r[LARGEST * LARGEST], product[LARGEST * LARGEST];
-  static double work[3 * LARGEST];
-  static int iwork[LARGEST];
+  static double a[WIDEST * WIDEST], r[WIDEST * WIDEST], product[WIDEST * WIDEST];
+  static double work[3 * WIDEST];
+  static int iwork[WIDEST];
   mms_error error = mms_error_none();
-  const int64_t sizes[] = {1, 2, 5, 33, LARGEST};
-  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-    int64_t n = sizes[s];
+  const int64_t wide[] = {48, 63, 64, 65, 100, 127, 128, 129, WIDEST}; /* and all the small ones */
+  enum { SMALL = 40, WIDE = sizeof wide / sizeof *wide };
+  for (int64_t k = 1; k <= SMALL + WIDE; k++) {
+    const int64_t n = k <= SMALL ? k : wide[k - SMALL - 1];
     definite(n, a);
     memcpy(r, a, sizeof a);
     for (int64_t i = 0; i < n; i++)
@@ -140,7 +141,7 @@ static void cholesky_inverse_and_condition(void **state) {
     naive_multiply(true, false, n, n, n, 1.0, r, r, 0.0, product);
     expect_near(largest_difference(n * n, product, a), 0.0, 1e-12);
 
-    static double inverse[LARGEST * LARGEST];
+    static double inverse[WIDEST * WIDEST];
     memcpy(inverse, r, sizeof r);
     expect_ok(mms_dense_invert_upper(n, inverse, &error), &error);
     memset(product, 0, sizeof product);
