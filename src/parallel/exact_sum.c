@@ -27,7 +27,7 @@ struct mms_exact_sum {
   pair_units units;
   int count;          /* of int64 in the all-reduce */
   int64_t *limbs;     /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused */
-  mms_node_sum *node; /* whose values the limbs are, or NULL */
+  mms_node_sum *node; /* whose values the limbs are, or NULL; after a reduction the high ones are doubles then */
 };
 
 static const int64_t max_addends = (int64_t)1 << 23;
@@ -74,14 +74,6 @@ void mms_exact_sum_free(mms_exact_sum **sum) {
   mms_node_sum_free(&(*sum)->node);
   free(*sum);
   *sum = NULL;
-}
-
-bool mms_exact_sum_share(mms_exact_sum *sum, const mms_team *team) {
-  mms_node_sum_create(&sum->node, team, sum->count);
-  if (sum->node == NULL) return false;
-  free(sum->limbs);
-  sum->limbs = mms_node_sum_values(sum->node);
-  return true;
 }
 
 bool mms_exact_sum_is_shared(const mms_exact_sum *sum) { return sum->node != NULL; }
@@ -295,17 +287,48 @@ static void read_nothing(int64_t count, double *values) {
   for (int64_t i = 0; i < count; i++) values[i] = NAN;
 }
 
-void mms_exact_sum_read_coarse(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
-  const int64_t length = sum->shape.coarse;
-  if (!has(length, first, count)) {
-    read_nothing(count, values);
-    return;
-  }
-  const int64_t *high = sum->limbs + first, *next = high + length;
+/* From the limbs of coarse sums. */
+static void read_limbs(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
+  const int64_t length = sum->shape.coarse, *high = sum->limbs + first, *next = high + length;
   if (sum->coarse_limbs == PAIR)
     read_pairs(sum->units, count, high, next, values);
   else
     read_triples(count, high, next, next + length, values);
+}
+
+/* For mms_node_sum: totals take the place of their high limbs. */
+static void settle(void *context, int64_t first, int64_t count) {
+  enum { PIECE = 1024 };
+  mms_exact_sum *sum = context;
+  double values[PIECE];
+  for (int64_t done = 0; done < count; done += PIECE) {
+    const int64_t now = count - done < PIECE ? count - done : PIECE;
+    read_limbs(sum, first + done, now, values);
+    memcpy(sum->limbs + first + done, values, (size_t)now * sizeof *values);
+  }
+}
+
+bool mms_exact_sum_share(mms_exact_sum *sum, const mms_team *team) {
+  const int length = (int)sum->shape.coarse;
+  const mms_node_sum_shape shape = {.lists = sum->coarse_limbs,
+                                    .length = length,
+                                    .rest = sum->count - sum->coarse_limbs * length,
+                                    .settle = settle,
+                                    .context = sum};
+  mms_node_sum_create(&sum->node, team, &shape);
+  if (sum->node == NULL) return false;
+  free(sum->limbs);
+  sum->limbs = mms_node_sum_values(sum->node);
+  return true;
+}
+
+void mms_exact_sum_read_coarse(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
+  if (!has(sum->shape.coarse, first, count))
+    read_nothing(count, values);
+  else if (sum->node != NULL)
+    memcpy(values, sum->limbs + first, (size_t)count * sizeof *values);
+  else
+    read_limbs(sum, first, count, values);
 }
 
 void mms_exact_sum_read_fine(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {

@@ -95,7 +95,7 @@ static void check_ways(mms_exact_sum *sum, const mms_team *of, int integers, con
   }
 }
 
-/* This rank's share of so many integers, in lines of eight. */
+/* This rank's share of so many places, in lines of eight. */
 static int share_of(int integers, const mms_team *of) {
   const int lines = (integers + 7) / 8, ranks = mms_team_node_size(of), rank = mms_team_node_rank(of);
   const int first = lines * rank / ranks * 8, end = lines * (rank + 1) / ranks * 8;
@@ -103,7 +103,8 @@ static int share_of(int integers, const mms_team *of) {
 }
 
 /* The same totals where the ranks of a node share memory: on one node, and on several of `cut` ranks. */
-static void check_shared(const mms_exact_sum_shape *shape, int integers, const double *coarse, const double *fine) {
+static void check_shared(const mms_exact_sum_shape *shape, int limbs, int integers, const double *coarse,
+                         const double *fine) {
   for (int cut = 0; cut <= 3; cut++) {
     mms_error error = mms_error_none();
     mms_team *of = NULL;
@@ -113,7 +114,11 @@ static void check_shared(const mms_exact_sum_shape *shape, int integers, const d
     const int ranks = mms_team_size(of), node = cut == 0 || cut > ranks ? ranks : cut;
     const bool shared = node > 1 && ranks % node == 0;
     assert_true(mms_exact_sum_share(sum, of) == shared && mms_exact_sum_is_shared(sum) == shared);
-    check_ways(sum, of, shared ? (node < ranks ? share_of(integers, of) : 0) : ranks > 1 ? integers : 0, coarse, fine);
+    check_ways(sum, of,
+               shared      ? (node < ranks ? limbs * share_of(LENGTH, of) + share_of(integers - limbs * LENGTH, of) : 0)
+               : ranks > 1 ? integers
+                           : 0,
+               coarse, fine);
     mms_exact_sum_free(&sum);
     mms_team_free(&of);
   }
@@ -146,7 +151,7 @@ static void order_and_split_do_not_matter(void **state) {
     check_ways(sum, team, mms_team_size(team) > 1 ? integers : 0, coarse, fine);
     mms_exact_sum_free(&sum);
     assert_null(sum);
-    check_shared(&shape, integers, coarse, fine);
+    check_shared(&shape, cases[c].limbs, integers, coarse, fine);
   }
 }
 
