@@ -138,8 +138,11 @@ static bool lists_pay(const mms_dynamics *self) {
   return !self->method->flow && self->context.sampler.particles >= (least + draws - 1) / draws;
 }
 
-static mms_exact_sum *sums(const mms_dynamics *self) {
-  return self->constraint != NULL ? mms_constraint_sums(self->constraint) : mms_moments_sums(self->moments);
+static void share(mms_dynamics *self) {
+  if (self->constraint != NULL)
+    mms_constraint_share(self->constraint, self->context.team);
+  else
+    mms_moments_share(self->moments, self->context.team);
 }
 
 static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *context, mms_error *error) {
@@ -176,8 +179,7 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
     status = mms_field_prepare(self->field, score->bandwidth, score->smoothing, error);
   if (status == MMS_OK && method->parts && mms_field_together(self->field)) status = mms_method_ask_create(self, error);
   if (status == MMS_OK && method->settle != NULL) status = method->settle(self, error);
-  if (status == MMS_OK)
-    (void)mms_exact_sum_share(sums(self), context->team); /* last, as the field cannot do without its memory */
+  if (status == MMS_OK) share(self); /* last, as the field cannot do without its memory */
   return status;
 }
 
@@ -239,7 +241,10 @@ int64_t mms_dynamics_steps_done(const mms_dynamics *dynamics) { return dynamics-
 double mms_dynamics_step_size(const mms_dynamics *dynamics) { return dynamics->step_size; }
 const mms_target *mms_dynamics_target(const mms_dynamics *dynamics) { return &dynamics->target; }
 mms_field *mms_dynamics_field(const mms_dynamics *dynamics) { return dynamics->field; }
-const mms_exact_sum *mms_dynamics_sums(const mms_dynamics *dynamics) { return sums(dynamics); }
+const mms_exact_sum *mms_dynamics_sums(const mms_dynamics *dynamics) {
+  return dynamics->constraint != NULL ? mms_constraint_sums(dynamics->constraint) : mms_moments_sums(dynamics->moments);
+}
+
 mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics) { return &dynamics->ensemble; }
 
 bool mms_dynamics_moments_are_exact(const mms_dynamics *dynamics) { return dynamics->constraint != NULL; }

@@ -96,7 +96,12 @@ void mms_constraint_free(mms_constraint **constraint) {
   *constraint = NULL;
 }
 
-mms_exact_sum *mms_constraint_sums(const mms_constraint *constraint) { return constraint->step_sum; }
+void mms_constraint_share(mms_constraint *constraint, const mms_team *team) {
+  if (mms_exact_sum_share(constraint->step_sum, team) && constraint->algebra->share != NULL)
+    constraint->algebra->share(constraint, team);
+}
+
+const mms_exact_sum *mms_constraint_sums(const mms_constraint *constraint) { return constraint->step_sum; }
 
 void mms_constraint_begin(mms_constraint *constraint) {
   mms_exact_sum_clear(constraint->step_sum);

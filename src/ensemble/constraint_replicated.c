@@ -44,6 +44,7 @@ static mms_status create(mms_constraint *constraint, mms_error *error) {
 }
 
 static void free_whole(mms_constraint *constraint) {
+  mms_shared_free(&constraint->whole.board);
   mms_dense_eigen_work_free(&constraint->whole.eigen);
   free(constraint->whole.memory);
 }
@@ -164,6 +165,7 @@ const mms_constraint_algebra mms_constraint_replicated = {.step_length = mms_pan
                                                           .plain_length = mms_panels_plain_length,
                                                           .create = create,
                                                           .free = free_whole,
+                                                          .share = mms_constraint_share_product,
                                                           .add = add,
                                                           .total = total,
                                                           .defect = defect,

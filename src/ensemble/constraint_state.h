@@ -6,6 +6,7 @@
 #include "mmsold/ensemble/constraint.h"
 #include "mmsold/linalg/dense.h"
 #include "mmsold/parallel/exact_sum.h"
+#include "mmsold/parallel/shared.h"
 
 /* The fine sums of a step, beside the coarse ones of its moments. */
 enum {
@@ -24,6 +25,8 @@ typedef struct mms_constraint_algebra {
   /* Its memory in `constraint`. Local. */
   mms_status (*create)(mms_constraint *constraint, mms_error *error);
   void (*free)(mms_constraint *constraint);
+  /* Let the ranks of a node work together from now on, where they can. NULL: they do anyhow. Collective. */
+  void (*share)(mms_constraint *constraint, const mms_team *team);
   /* What of the local rows travels in `sum`, with w also MMS_FINE_DRIFT; w NULL: of y alone. Returns the first refused
    * block or −1, and how many. y and w stay as they are until `total`. Local. */
   int64_t (*add)(mms_constraint *constraint, mms_exact_sum *sum, const double *y, const double *w, int64_t *count);
@@ -33,7 +36,7 @@ typedef struct mms_constraint_algebra {
   double (*defect)(const mms_constraint *constraint);
   /* A, center = m and root = Gram/P; the latter from D alone with center given. Both return a bound, `growth`,
    * of the terms that Gram/P was summed from; no entry of it lacks more than eps · growth. */
-  double (*assemble)(mms_constraint *constraint);
+  double (*assemble)(mms_constraint *constraint); /* Collective where shared or distributed. */
   double (*assemble_plain)(mms_constraint *constraint);
   /* From root = Gram/P: the inverse root, its condition, and the largest square sum of a column of it.
    * MMS_ERR_NUMERIC where Gram is not positive definite, agreed where distributed. */
@@ -46,8 +49,9 @@ typedef struct mms_constraint_algebra {
 /* MMS_ERR_NUMERIC where the smallest eigenvalue of Gram/P is not positive. Local. */
 mms_status mms_constraint_refuse_indefinite(double largest, double smallest, mms_error *error);
 
-/* Of the replicated algebra: `assemble` (constraint_gram.c). */
+/* Of the replicated algebra: `assemble` and `share` (constraint_gram.c). */
 double mms_constraint_assemble(mms_constraint *constraint);
+void mms_constraint_share_product(mms_constraint *constraint, const mms_team *team);
 
 extern const mms_constraint_algebra mms_constraint_replicated, mms_constraint_distributed;
 
@@ -66,6 +70,8 @@ typedef struct mms_constraint_whole {
   double *refused, *squares;  /* [local blocks] see panels.h */
   double *memory;
   int64_t memory_count; /* doubles in it */
+  mms_shared *board;    /* [d][d] that the ranks of a node write together; NULL: each for itself */
+  const mms_team *team; /* of the board */
 } mms_constraint_whole;
 
 struct mms_constraint_spread; /* matrices on a grid of ranks; see constraint_distributed.c */

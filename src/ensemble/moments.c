@@ -57,7 +57,9 @@ void mms_moments_free(mms_moments **moments) {
   *moments = NULL;
 }
 
-mms_exact_sum *mms_moments_sums(const mms_moments *moments) { return moments->sum; }
+void mms_moments_share(mms_moments *moments, const mms_team *team) { (void)mms_exact_sum_share(moments->sum, team); }
+
+const mms_exact_sum *mms_moments_sums(const mms_moments *moments) { return moments->sum; }
 
 void mms_moments_begin(mms_moments *moments) {
   mms_exact_sum_clear(moments->sum);

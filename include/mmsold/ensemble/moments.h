@@ -51,8 +51,10 @@ typedef struct mms_moments mms_moments;
 mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, const mms_target *target,
                               mms_error *error);
 void mms_moments_free(mms_moments **moments); /* Local, but Collective where its sums are shared; fine on NULL. */
-/* The sums of a step, to be shared (mms_exact_sum_share) before the first one. Borrowed. Local. */
-mms_exact_sum *mms_moments_sums(const mms_moments *moments);
+/* From now on the ranks of a node reduce the sums of a step in memory that they share (mms_exact_sum_share), where they
+ * can. Before the first step. Collective. */
+void mms_moments_share(mms_moments *moments, const mms_team *team);
+const mms_exact_sum *mms_moments_sums(const mms_moments *moments); /* of a step. Borrowed. Local. */
 
 /* Begin a step: clear the sums. Local. */
 void mms_moments_begin(mms_moments *moments);
