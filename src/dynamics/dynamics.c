@@ -1,6 +1,7 @@
 #include "mmsold/dynamics/dynamics.h"
 
 #include "dynamics/method.h"
+#include "dynamics/tilt_points.h"
 #include "mmsold/base/memory.h"
 #include <math.h>
 #include <stdio.h>
@@ -138,6 +139,12 @@ static bool lists_pay(const mms_dynamics *self) {
   return !self->method->flow && self->context.sampler.particles >= (least + draws - 1) / draws;
 }
 
+/* The most rows that the field is asked for at a time. */
+static int64_t field_rows(const mms_dynamics *self) {
+  const int64_t size = self->ensemble.blocks.size, least = self->method->tilt != NULL ? MMS_TILT_LEAST_ROWS : 1;
+  return size > least ? size : least;
+}
+
 static void share(mms_dynamics *self) {
   if (self->constraint != NULL)
     mms_constraint_share(self->constraint, self->context.team);
@@ -173,8 +180,8 @@ static mms_status create(mms_dynamics **dynamics, const mms_dynamics_context *co
   mms_score_options asked = *score;
   if (method->flow) asked.bandwidth = 0.0; /* there is no one bandwidth to choose a backend for */
   if (status == MMS_OK)
-    status = mms_field_create_for(&self->field, context->team, context->training, &asked, self->ensemble.blocks.size,
-                                  self->pairs, error);
+    status = mms_field_create_for(&self->field, context->team, context->training, &asked, field_rows(self), self->pairs,
+                                  error);
   if (status == MMS_OK && lists_pay(self))
     status = mms_field_prepare(self->field, score->bandwidth, score->smoothing, error);
   if (status == MMS_OK && method->parts && mms_field_together(self->field)) status = mms_method_ask_create(self, error);

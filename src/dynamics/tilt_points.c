@@ -68,7 +68,8 @@ static mms_status check_target(const mms_tilt_points *given, const mms_target *t
 
 mms_blocks mms_dynamics_tilt_blocks(const mms_dynamics_context *context, int64_t count) {
   const int64_t draws = context->score.smoothing > 0.0 ? context->score.smoothing_samples : 0;
-  const int64_t size = mms_ensemble_block_size(context->sampler.particles, context->training->dim, draws);
+  const int64_t own = mms_ensemble_block_size(context->sampler.particles, context->training->dim, draws);
+  const int64_t size = own > MMS_TILT_LEAST_ROWS ? own : MMS_TILT_LEAST_ROWS;
   return mms_blocks_make_even(count, (count + size - 1) / size, mms_team_rank(context->team),
                               mms_team_size(context->team));
 }

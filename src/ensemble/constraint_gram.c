@@ -102,7 +102,7 @@ void mms_constraint_share_product(mms_constraint *constraint, const mms_team *te
   (void)mms_shared_create(&constraint->whole.board, team, (size_t)(n * n) * sizeof(double), "a product of d x d", NULL);
 }
 
-/* B = A X by panels of rows, of which the ranks of a node that have a board make some each. The panels are the same for
+/* B = A X by panels of rows, which the ranks of a node that have a board make in turn. The panels are the same for
  * any number of ranks: BLAS gives a row other last bits beside other rows (law 1). Who still reads the board of the
  * step before has not come to this step's reduction. */
 static const double *multiply(mms_constraint *constraint) {

@@ -63,7 +63,7 @@ typedef struct mms_constraint_whole {
   const double *d, *s, *c;    /* in `packed`: YᵀY and WᵀW, the rows of their upper triangles; YᵀW [d][d] */
   double *a;                  /* [d][d] A = I − sym(C)/P */
   double *root;               /* [d][d] Gram/P, then R (QR) or its eigenvectors (polar) */
-  double *inverse;            /* [d][d] R⁻¹, or (Gram/P)^{-1/2} */
+  double *inverse;            /* [d][d] B (constraint_gram.c) without a board, then R⁻¹ or (Gram/P)^{-1/2} */
   double *turn;               /* [d][d] X (constraint_gram.c), then eigenvectors (polar) */
   double *eigenvalues;        /* [d] */
   double *tile;               /* [block size][d] */
@@ -71,7 +71,7 @@ typedef struct mms_constraint_whole {
   double *memory;
   int64_t memory_count; /* doubles in it */
   mms_shared *board;    /* [d][d] that the ranks of a node write together; NULL: each for itself */
-  const mms_team *team; /* of the board */
+  const mms_team *team; /* whose ranks share, if they do */
 } mms_constraint_whole;
 
 struct mms_constraint_spread; /* matrices on a grid of ranks; see constraint_distributed.c */

@@ -1,11 +1,9 @@
 #include "mmsold/parallel/blocks.h"
 
-/* floor(part·whole/parts) without that product, which could overflow: whole = q parts + s gives part q +
- * floor(part s / parts), part s <= parts². */
-static int64_t share(int64_t whole, int64_t part, int64_t parts) {
-  int64_t quotient = whole / parts, rest = whole % parts;
-  return part * quotient + part * rest / parts;
-}
+__extension__ typedef __int128 wide;
+
+/* ⌊part·whole/parts⌋, whose product need not fit 64 bits. */
+static int64_t share(int64_t whole, int64_t part, int64_t parts) { return (int64_t)((wide)part * whole / parts); }
 
 static int64_t ceiling(int64_t total, int64_t divisor) { return total / divisor + (total % divisor != 0); }
 

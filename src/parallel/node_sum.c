@@ -56,7 +56,7 @@ static mms_status open_lane(mms_node_sum *sum, mms_error *error) {
 
 void mms_node_sum_create(mms_node_sum **sum, const mms_team *team, const mms_node_sum_shape *shape) {
   *sum = NULL;
-  if (mms_team_size(team) == 1 || !nodes_are_alike(team)) return;
+  if (!nodes_are_alike(team)) return;
   const int ranks = mms_team_node_size(team);
   const size_t count = (size_t)shape->lists * (size_t)shape->length + (size_t)shape->rest;
   void *memory = NULL;

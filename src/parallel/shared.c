@@ -47,7 +47,7 @@ static void *align(void *address) {
   return past == 0 ? address : (char *)address + (MMS_ALIGNMENT - past);
 }
 
-/* So that parts, which follow each other, begin on pages of their own. */
+/* So that parts, which follow each other, hardly meet on a page. */
 static MPI_Aint whole_pages(size_t bytes) {
   const size_t page = 4096;
   return (MPI_Aint)((bytes + page - 1) / page * page);

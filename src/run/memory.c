@@ -14,16 +14,16 @@ void mms_memory_watch_begin(mms_memory_watch *watch) {
   *watch = (mms_memory_watch){.last = now, .libraries = now.share, .most = now.share};
 }
 
-/* Between two looks the largest resident size is known where it rose, and not how much of it was shared. A node's first
- * rank fills shared memory before the others touch it, so all of that was its own then; the others find pages that are
- * shared already. */
-void mms_memory_watch_look(mms_memory_watch *watch, const mms_team *team) {
+/* Between two looks the largest resident size is known where it rose, and not how much of it was shared. When a run is
+ * prepared a node's first rank fills shared memory before the others touch it, so all of that was its own then; the
+ * others find pages that are shared already, and so do all in steps, which reduce each other's sums. */
+void mms_memory_watch_look(mms_memory_watch *watch, const mms_team *team, bool preparing) {
   const mms_memory_use now = mms_memory_use_read(), before = watch->last;
   watch->last = now;
   watch->most = fmax(watch->most, now.share);
   if (now.most <= before.most) return;
   double most = before.share + (now.most - before.resident);
-  if (mms_team_node_rank(team) != 0)
+  if (!preparing || mms_team_node_rank(team) != 0)
     most -= fmax(0.0, now.shared - before.shared) * (1.0 - 1.0 / (double)mms_team_node_size(team));
   watch->most = fmax(watch->most, most);
 }

@@ -5,6 +5,7 @@
 #include "mmsold/base/memory_use.h"
 #include "mmsold/base/status.h"
 #include "mmsold/parallel/team.h"
+#include <stdbool.h>
 
 /* This rank's memory from the run's beginning on, in bytes; pages that k processes share count as 1/k each. All 0 where
  * the system does not say. */
@@ -16,9 +17,9 @@ typedef struct mms_memory_watch {
 
 /* The run begins: what there is now are the program and its libraries. Local. */
 void mms_memory_watch_begin(mms_memory_watch *watch);
-/* A part of the run is over. What was taken and given back since the last look is known from the system's high-water
- * mark. Local. */
-void mms_memory_watch_look(mms_memory_watch *watch, const mms_team *team);
+/* A part of the run is over: its preparation, or steps. What was taken and given back since the last look is known from
+ * the system's high-water mark. Local. */
+void mms_memory_watch_look(mms_memory_watch *watch, const mms_team *team, bool preparing);
 
 /* Where a run writes `rows` particles a rank of `dim` coordinates, which are `data_dim` in the data's own and stored in
  * `bytes` bytes each: what that takes besides what there is. Local. */

@@ -176,7 +176,7 @@ static mms_status finish(mms_session *session, mms_error *error) {
   mms_log_info(request->log, "moments    mean defect %.1e, covariance defect %.1e (relative to the target)",
                mean_defect, covariance_defect);
   report_trace(session);
-  mms_memory_watch_look(&session->memory, request->team);
+  mms_memory_watch_look(&session->memory, request->team, false);
   double most = session->memory.most;
   mms_team_max_double(request->team, &most, 1);
   if (most > 0.0)

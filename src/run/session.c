@@ -49,7 +49,7 @@ mms_status mms_session_open(mms_session *session, const mms_run_request *request
   mms_memory_watch_begin(&session->memory);
   mms_status status = mms_training_create(&session->training, request->team, &options, error);
   if (status != MMS_OK) return status;
-  mms_memory_watch_look(&session->memory, request->team);
+  mms_memory_watch_look(&session->memory, request->team, true);
   mms_dynamics_context context = {
       .team = request->team, .training = &session->training, .score = request->score, .sampler = request->sampler};
   mms_tilt_file tilt;
@@ -59,7 +59,7 @@ mms_status mms_session_open(mms_session *session, const mms_run_request *request
   status = mms_dynamics_create(&session->dynamics, &context, error);
   mms_tilt_file_free(&tilt);
   if (status != MMS_OK) return status;
-  mms_memory_watch_look(&session->memory, request->team);
+  mms_memory_watch_look(&session->memory, request->team, true);
   status = check_precision(session, error);
   if (status == MMS_OK)
     status = mms_trace_create(&session->trace, request->sampler.steps, request->output.trace_every, error);
@@ -123,7 +123,7 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
 mms_status mms_session_describe_peak(mms_session *session, char **text, mms_error *error) {
   const mms_run_request *request = session->request;
   const mms_blocks *blocks = &mms_dynamics_ensemble(session->dynamics)->blocks;
-  mms_memory_watch_look(&session->memory, request->team);
+  mms_memory_watch_look(&session->memory, request->team, false);
   const double files =
       mms_memory_of_files(blocks->n_local, blocks->size, session->training.dim, session->training.transform.data_dim,
                           request->output.precision == MMS_PRECISION_DOUBLE ? 8 : 4);

@@ -35,9 +35,9 @@ mms_status mms_constraint_create(mms_constraint **constraint, const mms_blocks *
 mms_status mms_constraint_create_on(mms_constraint **constraint, const mms_blocks *blocks, int64_t dim,
                                     mms_retraction retraction, mms_rank_grid *grid, mms_error *error);
 void mms_constraint_free(mms_constraint **constraint); /* Local, but Collective where its sums are shared. */
-/* From now on the ranks of a node reduce the sums of a step in memory that they share (mms_exact_sum_share) and each
- * make a part of its d × d product, where they can. Nothing else changes. Before the first step; the team, which is
- * that of all later calls, is borrowed. Collective. */
+/* From now on the ranks of a node reduce the sums of a step in memory that they share (mms_exact_sum_share) and,
+ * where d is large, make parts of its d × d product in turn, where they can. Nothing else changes. Before the first
+ * step; the team, which is that of all later calls, is borrowed. Collective. */
 void mms_constraint_share(mms_constraint *constraint, const mms_team *team);
 const mms_exact_sum *mms_constraint_sums(const mms_constraint *constraint); /* of a step. Borrowed. Local. */
 

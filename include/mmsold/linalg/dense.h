@@ -39,7 +39,8 @@ mms_status mms_dense_cholesky_upper(int64_t n, double *a, mms_error *error);
  * set to zero. work: [2n]. Returns the rank. Allocates nothing. */
 int64_t mms_dense_cholesky_semidefinite(int64_t n, double *a, int *pivots, double *work);
 
-/* In place: inverse of the upper triangular R [n][n], zeros below its diagonal. MMS_ERR_NUMERIC where singular. */
+/* In place: inverse of the upper triangular R [n][n], below whose diagonal there have to be zeros. MMS_ERR_NUMERIC
+ * where singular. */
 mms_status mms_dense_invert_upper(int64_t n, double *r, mms_error *error);
 
 /* Estimate of the reciprocal condition number (1-norm) of upper triangular R [n][n];

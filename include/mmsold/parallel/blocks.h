@@ -21,7 +21,7 @@ typedef struct mms_blocks {
 mms_blocks mms_blocks_make(int64_t total, int64_t size, int rank, int ranks);
 /* `count` blocks of even size, or `total` of one row if that is less: block b begins at row ⌊b·total/count⌋. Longer and
  * shorter ones alternate, so that ranks with as many blocks differ by at most one row. Local. Needs total >= 0,
- * 1 <= count < 2^31. */
+ * count >= 1. */
 mms_blocks mms_blocks_make_even(int64_t total, int64_t count, int rank, int ranks);
 /* The same blocks as rank `rank` of `ranks` has them. Local. */
 mms_blocks mms_blocks_of_rank(const mms_blocks *blocks, int rank, int ranks);

@@ -11,8 +11,8 @@ typedef struct mms_shared mms_shared;
  * refuses with the size needed rather than dying of a bus error later. Collective; agreed. */
 mms_status mms_shared_create(mms_shared **shared, const mms_team *team, size_t bytes, const char *what,
                              mms_error *error);
-/* The same with `bytes` bytes of each rank's own, on pages that it is the first to touch, all of which every rank of
- * the node sees. For what can be done without: refused where it would leave less room than it takes. */
+/* The same with `bytes` bytes of each rank's own, which it is the first to touch, all of which every rank of the node
+ * sees. For what can be done without: refused where it would leave less room than it takes. */
 mms_status mms_shared_create_parts(mms_shared **shared, const mms_team *team, size_t bytes, const char *what,
                                    mms_error *error);
 /* Where the part of a rank of this node begins. Local. */

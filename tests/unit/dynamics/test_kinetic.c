@@ -299,6 +299,25 @@ static void resume_continues_the_same_run(void **state) {
   }
 }
 
+/* However few particles there are, the points of the tilt come in blocks that are worth a product of matrices. */
+static void one_particle_has_the_tilt_of_many(void **state) {
+  (void)state;
+  enum { POINTS = 100, D = 2 };
+  static double points[POINTS * D];
+  mms_training training = clusters_in(points, POINTS, D, 3);
+  double force[2][D];
+  for (int k = 0; k < 2; k++) {
+    mms_dynamics_context context = setting(&training, 0.3, k == 0 ? 1 : 300);
+    context.score.backend = MMS_BACKEND_DENSE; /* whose room is for so many rows */
+    const mms_blocks blocks = mms_dynamics_tilt_blocks(&context, POINTS);
+    assert_true(blocks.size >= 15 && blocks.count <= 7);
+    mms_dynamics *dynamics = begin(&context);
+    memcpy(force[k], mms_dynamics_tilt(dynamics)->linear.data, sizeof force[k]);
+    mms_dynamics_free(&dynamics);
+  }
+  for (int i = 0; i < D; i++) expect_near(force[0][i], force[1][i], 1e-12);
+}
+
 static void impossible_settings_are_refused(void **state) {
   (void)state;
   double points[4] = {-1.0, 0.0, 1.0, 0.0};
@@ -346,6 +365,7 @@ int main(void) {
       cmocka_unit_test(one_law_with_mmsold_and_quadrature),
       cmocka_unit_test(tilt_is_of_the_training_points),
       cmocka_unit_test(resume_continues_the_same_run),
+      cmocka_unit_test(one_particle_has_the_tilt_of_many),
       cmocka_unit_test(impossible_settings_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

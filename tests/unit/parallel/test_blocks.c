@@ -127,6 +127,9 @@ static void large_even_counts(void **state) {
 static void large_counts(void **state) {
   (void)state;
   expect_partition(INT64_MAX, 1, 3);
+  const mms_blocks many = mms_blocks_make_even(100000000000007, 390625000000, 3, 4);
+  assert_int_equal(many.first_row, 75000000000005);
+  assert_int_equal(many.n_local, 25000000000002);
   expect_partition(INT64_MAX - 1, 64, 1000);
   expect_partition(INT64_MAX, INT64_MAX, 2);
 }

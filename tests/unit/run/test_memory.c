@@ -22,13 +22,13 @@ static void peak_is_remembered(void **state) {
   double *values = NULL;
   assert_int_equal(mms_allocate_doubles(&values, 12 << 20, "a peak", NULL), MMS_OK); /* zeroed: 96 MiB are taken */
   free(values);
-  mms_memory_watch_look(&watch, team);
+  mms_memory_watch_look(&watch, team, true);
   const double peak = watch.most, now = watch.last.share;
   assert_true(peak >= watch.libraries + 90.0 * mebibyte && peak <= watch.libraries + 102.0 * mebibyte);
   assert_true(now < watch.libraries + 10.0 * mebibyte);
 
   assert_int_equal(mms_allocate_doubles(&values, 1 << 20, "less", NULL), MMS_OK);
-  mms_memory_watch_look(&watch, team);
+  mms_memory_watch_look(&watch, team, false);
   assert_true(watch.most == peak); /* 8 MiB make no new peak */
   assert_true(watch.last.share >= now + 7.0 * mebibyte);
 
