@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # peak.sh RANKS COMMAND [ARGUMENT...]: runs COMMAND under mpirun and prints the largest share of the machine's memory that each
 # rank ever took, in KiB, a line a rank: PSS of /proc/PID/smaps_rollup, looked at some hundred times a second. A peak that is
-# over sooner is missed. The command's output goes to stderr; its exit status is passed on.
+# over sooner is missed, and so is what a rank takes when another has ended and shares no libraries with it any more. The
+# command's output goes to stderr; its exit status is passed on.
 set -uo pipefail
 ranks=$1
 shift
@@ -13,19 +14,20 @@ while [ ${#pids[@]} -lt "$ranks" ] && kill -0 "$launcher" 2>/dev/null; do
   mapfile -t pids < <(pgrep -P "$launcher" -x "$(basename "$1")")
 done
 exec {nothing}<> <(:)
-declare -A peak
+declare -A peak now
 for pid in "${pids[@]}"; do peak[$pid]=0; done
-alive=${#pids[@]}
-while [ "$alive" -gt 0 ]; do
+while :; do
   alive=0
   for pid in "${pids[@]}"; do
     while read -r key value _; do
       [ "$key" = Pss: ] || continue
       alive=$((alive + 1))
-      [ "$value" -le "${peak[$pid]}" ] || peak[$pid]=$value
+      now[$pid]=$value
       break
     done <"/proc/$pid/smaps_rollup"
   done 2>/dev/null
+  [ "$alive" -gt 0 ] || break
+  for pid in "${pids[@]}"; do [ "$alive" -lt "$ranks" ] || [ "${now[$pid]}" -le "${peak[$pid]}" ] || peak[$pid]=${now[$pid]}; done
   read -rt 0.002 -u "$nothing" || true
 done
 wait "$launcher"
