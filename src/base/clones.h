@@ -11,4 +11,11 @@
 #define MMS_CLONES
 #endif
 
+/* Compiled into its caller, for the instruction set and the constant arguments of that. */
+#if defined(__GNUC__)
+#define MMS_INLINE static inline __attribute__((always_inline))
+#else
+#define MMS_INLINE static inline
+#endif
+
 #endif

@@ -96,10 +96,10 @@ static void second_moment(int64_t n, double particles, const double *restrict a,
 enum { LEAST_PANELLED = 256, PANELS = 4 };
 
 void mms_constraint_share_product(mms_constraint *constraint, const mms_team *team) {
-  const int64_t n = constraint->dim;
-  constraint->whole.team = team;
-  if (n < LEAST_PANELLED) return;
-  (void)mms_shared_create(&constraint->whole.board, team, (size_t)(n * n) * sizeof(double), "a product of d x d", NULL);
+  mms_constraint_whole *whole = &constraint->whole;
+  const size_t bytes = (size_t)(constraint->dim * constraint->dim) * sizeof(double);
+  if (constraint->dim < LEAST_PANELLED) return;
+  if (mms_shared_create(&whole->board, team, bytes, "a product of d x d", NULL) == MMS_OK) whole->team = team;
 }
 
 /* B = A X by panels of rows, which the ranks of a node that have a board make in turn. The panels are the same for
@@ -108,8 +108,7 @@ void mms_constraint_share_product(mms_constraint *constraint, const mms_team *te
 static const double *multiply(mms_constraint *constraint) {
   mms_constraint_whole *whole = &constraint->whole;
   const int64_t n = constraint->dim, rows = n < LEAST_PANELLED ? n : (n + PANELS - 1) / PANELS;
-  const int ranks = whole->board != NULL ? mms_team_node_size(whole->team) : 1;
-  const int me = whole->board != NULL ? mms_team_node_rank(whole->team) : 0;
+  const int ranks = mms_team_node_size(whole->team), me = mms_team_node_rank(whole->team);
   double *product = whole->board != NULL ? mms_shared_data(whole->board) : whole->inverse;
   for (int64_t first = 0, panel = 0; first < n; first += rows, panel++)
     if (panel % ranks == me)

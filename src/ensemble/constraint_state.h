@@ -71,7 +71,7 @@ typedef struct mms_constraint_whole {
   double *memory;
   int64_t memory_count; /* doubles in it */
   mms_shared *board;    /* [d][d] that the ranks of a node write together; NULL: each for itself */
-  const mms_team *team; /* whose ranks share, if they do */
+  const mms_team *team; /* whose ranks share it; NULL without */
 } mms_constraint_whole;
 
 struct mms_constraint_spread; /* matrices on a grid of ranks; see constraint_distributed.c */

@@ -1,18 +1,14 @@
 #include "ensemble/few.h"
 
+#include "base/clones.h"
 #include <stddef.h>
 
 enum { SQUARE = MMS_FEW_DIMENSIONS * MMS_FEW_DIMENSIONS };
 
 /* The loops are compiled for d = 1, 2 and 3, where their sums stay in registers, and once for all others. */
-#if defined(__GNUC__)
-#define UNROLLED static inline __attribute__((always_inline))
-#else
-#define UNROLLED static inline
-#endif
 
 /* sum [d] += 1ᵀA; square [d][d] += the upper triangle of AᵀA, A [rows][d]. */
-UNROLLED void own_moments(int64_t rows, int64_t d, const double *a, double *out_sum, double *out_triangle) {
+MMS_INLINE void own_moments(int64_t rows, int64_t d, const double *a, double *out_sum, double *out_triangle) {
   double sum[MMS_FEW_DIMENSIONS] = {0}, square[SQUARE] = {0};
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < d; j++) {
@@ -27,7 +23,7 @@ UNROLLED void own_moments(int64_t rows, int64_t d, const double *a, double *out_
 }
 
 /* YᵀW */
-UNROLLED void cross_moments(int64_t rows, int64_t d, const double *y, const double *w, double *out) {
+MMS_INLINE void cross_moments(int64_t rows, int64_t d, const double *y, const double *w, double *out) {
   double square[SQUARE] = {0};
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < d; j++)
@@ -35,7 +31,7 @@ UNROLLED void cross_moments(int64_t rows, int64_t d, const double *y, const doub
   for (int64_t j = 0; j < d * d; j++) out[j] = square[j];
 }
 
-UNROLLED void moments(int64_t rows, int64_t d, const double *y, const double *w, double *out) {
+MMS_INLINE void moments(int64_t rows, int64_t d, const double *y, const double *w, double *out) {
   int64_t sums = w == NULL ? d : 2 * d, triangle = d * (d + 1) / 2;
   own_moments(rows, d, y, out, out + sums);
   if (w == NULL) return;
@@ -59,8 +55,8 @@ void mms_few_moments(int64_t rows, int64_t d, const double *y, const double *w, 
   }
 }
 
-UNROLLED void update(int64_t rows, int64_t d, const double *a, const double *m, const double *inverse, const double *w,
-                     double *y) {
+MMS_INLINE void update(int64_t rows, int64_t d, const double *a, const double *m, const double *inverse,
+                       const double *w, double *y) {
   for (int64_t i = 0; i < rows; i++) {
     double moved[MMS_FEW_DIMENSIONS], *row = y + i * d;
     for (int64_t k = 0; k < d; k++) {
@@ -92,8 +88,8 @@ void mms_few_update(int64_t rows, int64_t d, const double *a, const double *m, c
   }
 }
 
-UNROLLED void map(int64_t rows, int64_t d, bool transpose, const double *matrix, const double *before,
-                  const double *after, const double *in, double *out) {
+MMS_INLINE void map(int64_t rows, int64_t d, bool transpose, const double *matrix, const double *before,
+                    const double *after, const double *in, double *out) {
   for (int64_t i = 0; i < rows; i++) {
     double row[MMS_FEW_DIMENSIONS];
     for (int64_t k = 0; k < d; k++) row[k] = in[i * d + k] - (before == NULL ? 0.0 : before[k]);

@@ -3,19 +3,22 @@
 #include "linalg/small.h"
 
 #include "base/clones.h"
-#include "base/lanes.h"
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
-enum { BAND = 4, COLUMNS = 2 * MMS_LANES };
+enum { BAND = 4, LANES = 8, COLUMNS = 2 * LANES };
+
+/* Anywhere in memory; in pieces where vectors are shorter, with the same bits. Never an argument or a value returned:
+ * how those travel depends on the instruction set. */
+typedef double lanes __attribute__((vector_size(64), aligned(8), may_alias));
 
 /* sum[r] = Σ_k a[k·next + r·beside] b[k·width ...], b as wide as two vectors. */
-MMS_LANES_INLINE void sum_products(int count, const double *a, ptrdiff_t next, ptrdiff_t beside, const double *b,
-                                   ptrdiff_t width, mms_lanes sum[BAND][2]) {
-  mms_lanes s[BAND][2] = {{{0.0}}};
+MMS_INLINE void sum_products(int count, const double *a, ptrdiff_t next, ptrdiff_t beside, const double *b,
+                             ptrdiff_t width, lanes sum[BAND][2]) {
+  lanes s[BAND][2] = {{{0.0}}};
   for (int k = 0; k < count; k++, a += next, b += width) {
-    const mms_lanes low = *(const mms_lanes *)b, high = *(const mms_lanes *)(b + MMS_LANES);
+    const lanes low = *(const lanes *)b, high = *(const lanes *)(b + LANES);
     for (int r = 0; r < BAND; r++) {
       const double factor = a[r * beside];
       s[r][0] += factor * low;
@@ -26,21 +29,21 @@ MMS_LANES_INLINE void sum_products(int count, const double *a, ptrdiff_t next, p
 }
 
 /* to[first ... n − 1] −= factor · from[first ... n − 1] */
-MMS_LANES_INLINE void subtract(int first, int n, double factor, const double *restrict from, double *restrict to) {
+MMS_INLINE void subtract(int first, int n, double factor, const double *restrict from, double *restrict to) {
   for (int j = first; j < n; j++) to[j] -= factor * from[j];
 }
 
 /* The rows above go off a band that begins at the diagonal of row i. Whole vectors may reach below the diagonal, where
  * nothing is looked at. */
-MMS_LANES_INLINE void take_off(int i, int rows, int n, ptrdiff_t width, double *a) {
+MMS_INLINE void take_off(int i, int rows, int n, ptrdiff_t width, double *a) {
   int end = n;
   for (; rows == BAND && end > i && end >= COLUMNS; end -= COLUMNS) {
-    mms_lanes sum[BAND][2];
+    lanes sum[BAND][2];
     sum_products(i, a + i, width, 1, a + end - COLUMNS, width, sum);
     for (int r = 0; r < BAND; r++) {
       double *to = a + (i + r) * width + end - COLUMNS;
-      *(mms_lanes *)to -= sum[r][0];
-      *(mms_lanes *)(to + MMS_LANES) -= sum[r][1];
+      *(lanes *)to -= sum[r][0];
+      *(lanes *)(to + LANES) -= sum[r][1];
     }
   }
   for (int k = 0; k < i; k++)
@@ -65,18 +68,18 @@ int mms_small_cholesky(int n, int width, double *a) {
 }
 
 /* A band, from column `right` on, becomes −(band · what is inverted below it). */
-MMS_LANES_INLINE void multiply_below(int i, int rows, int n, ptrdiff_t width, double *r) {
+MMS_INLINE void multiply_below(int i, int rows, int n, ptrdiff_t width, double *r) {
   const int right = i + rows;
   double *band = r + i * width;
   const double *below = r + right * width;
   int end = n;
   for (; rows == BAND && end - COLUMNS >= right; end -= COLUMNS) {
-    mms_lanes sum[BAND][2];
+    lanes sum[BAND][2];
     sum_products(end - right, band + right, 1, width, below + end - COLUMNS, width, sum);
     for (int k = 0; k < BAND; k++) {
       double *to = band + k * width + end - COLUMNS;
-      *(mms_lanes *)to = -sum[k][0];
-      *(mms_lanes *)(to + MMS_LANES) = -sum[k][1];
+      *(lanes *)to = -sum[k][0];
+      *(lanes *)(to + LANES) = -sum[k][1];
     }
   }
   for (int k = 0; k < rows; k++) {

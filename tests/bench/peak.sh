@@ -27,7 +27,9 @@ while :; do
     done <"/proc/$pid/smaps_rollup"
   done 2>/dev/null
   [ "$alive" -gt 0 ] || break
-  for pid in "${pids[@]}"; do [ "$alive" -lt "$ranks" ] || [ "${now[$pid]}" -le "${peak[$pid]}" ] || peak[$pid]=${now[$pid]}; done
+  if [ "$alive" -eq "$ranks" ]; then
+    for pid in "${pids[@]}"; do [ "${now[$pid]}" -le "${peak[$pid]}" ] || peak[$pid]=${now[$pid]}; done
+  fi
   read -rt 0.002 -u "$nothing" || true
 done
 wait "$launcher"

@@ -2,28 +2,23 @@
 #ifndef FIELD_KERNELS_LISTED_H
 #define FIELD_KERNELS_LISTED_H
 
+#include "base/clones.h"
 #include "field/kernels.h"
 #include "field/kernels/simd.h"
 #include "mmsold/base/memory.h"
 #include <stddef.h>
-
-#if defined(__GNUC__)
-#define LISTED_INLINE static inline __attribute__((always_inline)) /* so that a constant argument unrolls the loops */
-#else
-#define LISTED_INLINE static inline
-#endif
 
 enum {
   LISTED_MOST = 4, /* queries at a time: a row's numbers are made floats once for each of these */
   LISTED_AHEAD = 2 /* rows */
 };
 
-LISTED_INLINE vf listed_load(const float *single, const uint16_t *half, int64_t at) {
+MMS_INLINE vf listed_load(const float *single, const uint16_t *half, int64_t at) {
   return half != NULL ? vf_from_bfloat(half + at) : vf_load(single + at);
 }
 
 /* The row that begins at `at`, and comes later, is asked for: rows are too short for the processor to see it coming. */
-LISTED_INLINE void listed_fetch(const float *single, const uint16_t *half, int64_t at, int64_t stride) {
+MMS_INLINE void listed_fetch(const float *single, const uint16_t *half, int64_t at, int64_t stride) {
   const char *row = half != NULL ? (const char *)(half + at) : (const char *)(single + at);
   const int64_t bytes = stride * (int64_t)(half != NULL ? sizeof *half : sizeof *single);
   for (int64_t k = 0; k < bytes; k += MMS_ALIGNMENT) __builtin_prefetch(row + k);
@@ -31,8 +26,8 @@ LISTED_INLINE void listed_fetch(const float *single, const uint16_t *half, int64
 
 /* `lines` <= LISTED_MOST queries q with the row that begins at `at`; two sums of each, so that additions need not wait
  * for each other. */
-LISTED_INLINE void listed_row(const float *single, const uint16_t *half, int64_t at, int64_t stride, const float *q,
-                              int lines, float *out, int64_t width) {
+MMS_INLINE void listed_row(const float *single, const uint16_t *half, int64_t at, int64_t stride, const float *q,
+                           int lines, float *out, int64_t width) {
   vf even[LISTED_MOST], odd[LISTED_MOST];
   for (int l = 0; l < lines; l++) even[l] = odd[l] = vf_set(0.0F);
   int64_t k = 0;
@@ -50,8 +45,8 @@ LISTED_INLINE void listed_row(const float *single, const uint16_t *half, int64_t
   for (int l = 0; l < lines; l++) out[l * width] = vf_total(vf_add(even[l], odd[l]));
 }
 
-LISTED_INLINE void listed_in(const float *single, const uint16_t *half, int64_t stride, const int32_t *index,
-                             int64_t count, const float *queries, int64_t lines, float *out, int64_t width) {
+MMS_INLINE void listed_in(const float *single, const uint16_t *half, int64_t stride, const int32_t *index,
+                          int64_t count, const float *queries, int64_t lines, float *out, int64_t width) {
   for (int64_t i = 0; i < count; i++) {
     int64_t at = (int64_t)index[i] * stride, l = 0;
     if (i + LISTED_AHEAD < count) listed_fetch(single, half, (int64_t)index[i + LISTED_AHEAD] * stride, stride);

@@ -1,6 +1,7 @@
 /* Exact sums: the same bits however the addends are split over ranks and ordered, and the right ones. */
 #include "exact_support.h"
 #include "team_support.h"
+#include "window_support.h"
 
 #include "mmsold/parallel/blocks.h"
 #include "mmsold/random/random.h"
@@ -182,12 +183,6 @@ static void shared_sums_wait_for_each_other(void **state) {
 }
 
 /* No room, or a window that one rank does not get: sums as before. */
-static bool refuse_window;
-int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *base, MPI_Win *window) {
-  int code = PMPI_Win_allocate_shared(size, unit, info, comm, base, window);
-  return refuse_window ? MPI_ERR_OTHER : code;
-}
-
 static void sums_that_cannot_be_shared_are_sums_still(void **state) {
   (void)state;
   for (int why = 0; why < 2; why++) {

@@ -1,5 +1,6 @@
 /* The team: agreement on errors, plain collectives, nodes, shared memory. */
 #include "team_support.h"
+#include "window_support.h"
 
 #include "mmsold/base/memory.h"
 #include "mmsold/parallel/blocks.h"
@@ -229,14 +230,6 @@ static void too_much_is_refused(void **state) {
   check_shared(team, 1000);
 }
 
-/* A folder that is not there: its name is in the message. */
-/* The window is made, and this rank alone is told that it was not. */
-static bool refuse_window;
-int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *base, MPI_Win *window) {
-  int code = PMPI_Win_allocate_shared(size, unit, info, comm, base, window);
-  return refuse_window ? MPI_ERR_OTHER : code;
-}
-
 static void window_refused_on_one_rank_is_refused_on_all(void **state) {
   (void)state;
   mms_error error = mms_error_none();
@@ -251,6 +244,7 @@ static void window_refused_on_one_rank_is_refused_on_all(void **state) {
   check_shared(team, 1000);
 }
 
+/* A folder that is not there: its name is in the message. */
 static void missing_folder_is_named(void **state) {
   (void)state;
   if (mms_team_size(team) == 1) return;
