@@ -73,6 +73,7 @@ static inline void exact_add(mms_exact_sum *sum, const exact_kind *kind, int64_t
   (kind->coarse ? mms_exact_sum_add_coarse : mms_exact_sum_add_fine)(sum, first, count, values);
 }
 
+/* After a reduction. */
 static inline void exact_read(const mms_exact_sum *sum, const exact_kind *kind, int64_t first, int64_t count,
                               double *values) {
   (kind->coarse ? mms_exact_sum_read_coarse : mms_exact_sum_read_fine)(sum, first, count, values);

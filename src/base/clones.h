@@ -7,8 +7,10 @@
  * (-ffp-contract=off). Not under AddressSanitizer, which is not ready when the choice is made. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define MMS_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#define MMS_FUSED_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
 #else
 #define MMS_CLONES
+#define MMS_FUSED_CLONES
 #endif
 
 /* Compiled into its caller, for the instruction set and the constant arguments of that. */

@@ -162,20 +162,20 @@ static void fill_report(mms_constraint *constraint) {
  * safely positive definite. */
 static mms_status factor(mms_constraint *constraint, double growth, mms_error *error) {
   mms_moments_report *report = &constraint->report;
-  double longest = 0.0;
-  mms_status status = constraint->algebra->factor(constraint, &report->condition, &longest, error);
+  mms_root_size size = {.longest = 2.0}; /* where calm, and then nobody asks for more */
+  mms_status status = constraint->algebra->factor(constraint, constraint->calm ? NULL : &size, error);
   if (status != MMS_OK) return status;
-  report->error_bound = ROUNDING * DBL_EPSILON * growth * longest;
+  report->error_bound = ROUNDING * DBL_EPSILON * growth * size.longest;
   if (!(report->error_bound < HOPELESS))
     return mms_fail(error, MMS_ERR_NUMERIC,
                     "the second moment of the particles is singular to working precision (condition %.2g, rounding "
                     "magnified %.2g times)",
-                    report->condition, report->error_bound / DBL_EPSILON);
+                    size.condition, report->error_bound / DBL_EPSILON);
   return MMS_OK;
 }
 
 /* On the manifold Gram/P = I + the second moment of the projected and centred W, whose eigenvalues are 1 or more: then
- * max_j |R⁻¹ e_j|² <= 1 and growth alone bounds the rounding. Off it by E = YᵀY/P − I and e = Yᵀ1/P the eigenvalues are
+ * max_j |R⁻¹ e_j|² <= 1 (2 beside it) and growth alone bounds the rounding. Off it by E = YᵀY/P − I and e = Yᵀ1/P the eigenvalues are
  * lower by some growth (|E| + |e|), the norms at most d times the defects. With a factor of two for these, and one for
  * last bits, no rank can find a bound above REPAIR_ABOVE, nor a matrix that is singular. Decided from sums that are
  * exact by arithmetic that is the same on every processor. */
@@ -244,6 +244,7 @@ static mms_status plain_moments(mms_constraint *constraint, const mms_team *team
     return mms_fail(error, MMS_ERR_NUMERIC, "%lld block(s) of particles hold values that are not finite or too large",
                     (long long)refused);
   constraint->algebra->total(constraint, constraint->plain_sum, false);
+  constraint->calm = false;
   return MMS_OK;
 }
 
@@ -269,11 +270,10 @@ mms_status mms_constraint_apply(mms_constraint *constraint, const mms_team *team
   if (constraint->kept.status == MMS_OK) constraint->algebra->update(constraint, y, w);
   constraint->report.seconds_algebra += mms_clock_seconds() - start;
   if (constraint->calm || constraint->report.error_bound <= REPAIR_ABOVE) return MMS_OK;
-  mms_moments_report kept = constraint->report;
+  const double error_bound = constraint->report.error_bound;
   constraint->report.repaired = true;
   mms_status status = retract_once(constraint, team, y, &unused, error);
-  constraint->report.condition = kept.condition;
-  constraint->report.error_bound = kept.error_bound;
+  constraint->report.error_bound = error_bound;
   return status;
 }
 

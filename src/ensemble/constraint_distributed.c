@@ -104,7 +104,7 @@ static int64_t add(mms_constraint *constraint, mms_exact_sum *sum, const double 
   return bad;
 }
 
-static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool step) {
+static void total(mms_constraint *constraint, mms_exact_sum *sum, bool step) {
   struct mms_constraint_spread *spread = constraint->spread;
   int64_t d = constraint->dim, rows = constraint->blocks.n_local;
   mms_exact_sum_read_coarse(sum, 0, d, constraint->sum_y);
@@ -219,7 +219,7 @@ static double assemble_plain(mms_constraint *constraint) {
 
 /* turn = (Gram/P)^{-1/2} = Σ_j w_j^{-1/2} q_j q_jᵀ = BᵀB, rows of B w_j^{-1/4} q_jᵀ; κ of the root. B takes D's place.
  */
-static mms_status polar_root(mms_constraint *constraint, double *condition, mms_error *error) {
+static mms_status polar_root(mms_constraint *constraint, mms_root_size *size, mms_error *error) {
   struct mms_constraint_spread *spread = constraint->spread;
   const mms_rank_grid *grid = constraint->grid;
   double *w = spread->values;
@@ -232,28 +232,28 @@ static mms_status polar_root(mms_constraint *constraint, double *condition, mms_
     for (int64_t j = 0; j < columns; j++) spread->d.data[i * columns + j] /= sqrt(sqrt(w[mms_rank_grid_row(grid, i)]));
   memcpy(spread->root.data, spread->d.data, (size_t)(rows * columns) * sizeof(double));
   mms_distributed_multiply(true, 1.0, &spread->root, &spread->d, 0.0, &spread->turn);
-  *condition = sqrt(largest / smallest);
+  if (size != NULL) size->condition = sqrt(largest / smallest);
   return MMS_OK;
 }
 
 /* turn = R⁻¹ with RᵀR = Gram/P; κ₁(R). */
-static mms_status triangular_root(mms_constraint *constraint, double *condition, mms_error *error) {
+static mms_status triangular_root(mms_constraint *constraint, mms_root_size *size, mms_error *error) {
   struct mms_constraint_spread *spread = constraint->spread;
   mms_status status = mms_distributed_cholesky_upper(&spread->root, error);
   if (status != MMS_OK) return error == NULL ? status : mms_fail_within(error, "the second moment of the particles");
   memcpy(spread->turn.data, spread->root.data, (size_t)mms_rank_grid_matrix_bytes(constraint->grid));
   status = mms_distributed_invert_upper(&spread->turn, error);
-  if (status != MMS_OK) return status;
-  *condition =
+  if (status != MMS_OK || size == NULL) return status;
+  size->condition =
       mms_distributed_norm(&spread->root, MMS_SHAPE_UPPER) * mms_distributed_norm(&spread->turn, MMS_SHAPE_UPPER);
   return MMS_OK;
 }
 
-static mms_status factor(mms_constraint *constraint, double *condition, double *longest, mms_error *error) {
+static mms_status factor(mms_constraint *constraint, mms_root_size *size, mms_error *error) {
   bool polar = constraint->retraction == MMS_RETRACTION_POLAR;
-  mms_status status = polar ? polar_root(constraint, condition, error) : triangular_root(constraint, condition, error);
-  if (status == MMS_OK)
-    *longest = mms_distributed_longest_column(&constraint->spread->turn, polar ? MMS_SHAPE_FULL : MMS_SHAPE_UPPER);
+  mms_status status = polar ? polar_root(constraint, size, error) : triangular_root(constraint, size, error);
+  if (status == MMS_OK && size != NULL)
+    size->longest = mms_distributed_longest_column(&constraint->spread->turn, polar ? MMS_SHAPE_FULL : MMS_SHAPE_UPPER);
   return status;
 }
 

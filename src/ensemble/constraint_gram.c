@@ -45,20 +45,29 @@ static void project(int64_t n, double particles, const double *restrict c, doubl
     }
 }
 
-/* A = I − c from −c, and x = 2 C/P − c + diag(E) A + 2 U with the c that A is made with; d packed. */
+/* A = I − c from −c, and C becomes x = 2 C/P − c + diag(E) A + 2 U with the c that A is made with; d packed. */
 MMS_CLONES
-static void add_ones(int64_t n, double particles, const double *restrict d, const double *restrict c,
-                     double *restrict a, double *restrict x) {
+static void add_ones(int64_t n, double particles, const double *restrict d, double *restrict a, double *restrict x) {
   const double twice = 2.0 / particles;
   for (int64_t i = 0; i < n; i++) {
-    const double *above = d + mms_panels_triangle_row(n, i) - i, *from = c + i * n;
+    const double *above = d + mms_panels_triangle_row(n, i) - i;
     const double e = above[i] / particles - 1.0;
     double *to = a + i * n, *row = x + i * n;
-    for (int64_t j = 0; j < i; j++) row[j] = twice * from[j] + (to[j] + e * to[j]);
-    for (int64_t j = i + 1; j < n; j++) row[j] = twice * from[j] + (to[j] + e * to[j]) + twice * above[j];
+    for (int64_t j = 0; j < i; j++) row[j] = twice * row[j] + (to[j] + e * to[j]);
+    const double diagonal = row[i];
+    for (int64_t j = i + 1; j < n; j++) row[j] = twice * row[j] + (to[j] + e * to[j]) + twice * above[j];
     to[i] += 1.0;
-    row[i] = 2.0 * from[i] / particles - (1.0 - to[i]) + e * to[i];
+    row[i] = 2.0 * diagonal / particles - (1.0 - to[i]) + e * to[i];
   }
+}
+
+/* m = (A 1ᵀY + 1ᵀW)/P with 1ᵀW given in m; not by BLAS, whose product packs all of A for one row. */
+MMS_CLONES
+static void add_mean(int64_t n, double particles, const double *restrict sum_y, const double *restrict a,
+                     double *restrict m) {
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < n; j++) m[j] += sum_y[i] * a[i * n + j];
+  for (int64_t k = 0; k < n; k++) m[k] /= particles;
 }
 
 /* x += (E − diag(E)) A − 2 U; spare: [n][n]. */
@@ -75,19 +84,22 @@ static void complete(int64_t n, double particles, const double *d, const double 
   mms_dense_multiply(false, false, n, n, n, 1.0, spare, a, 1.0, x);
 }
 
-/* The upper triangle of root = A + sym(B) + S/P − m mᵀ, S packed; below the diagonal other numbers. */
+/* The upper triangle of root = A + sym(B) + S/P − m mᵀ, S packed; below the diagonal other numbers. B may be root. */
 MMS_CLONES
-static void second_moment(int64_t n, double particles, const double *restrict a, const double *restrict b,
-                          const double *restrict s, const double *restrict m, double *restrict root) {
-  tile turned;
+static void second_moment(int64_t n, double particles, const double *restrict a, const double *b,
+                          const double *restrict s, const double *restrict m, double *root) {
+  tile turned; /* where B is root, of what is not written, or not yet */
+  double row[TILE];
   for (int64_t i0 = 0; i0 < n; i0 += TILE)
     for (int64_t j0 = i0; j0 < n; j0 += TILE) {
       turn_tile(n, b, i0, j0, &turned);
       for (int64_t i = i0; i < i0 + turned.rows; i++) {
         const double *here = a + i * n, *from = b + i * n, *packed = s + mms_panels_triangle_row(n, i) - i;
-        for (int64_t j = i > j0 ? i : j0; j < j0 + turned.cols; j++)
-          root[i * n + j] =
+        const int64_t begin = i > j0 ? i : j0, end = j0 + turned.cols;
+        for (int64_t j = begin; j < end; j++)
+          row[j - j0] =
               here[j] + (0.5 * (from[j] + turned.at[i - i0][j - j0]) + (packed[j] / particles - m[i] * m[j]));
+        memcpy(root + i * n + begin, row + begin - j0, (size_t)(end - begin) * sizeof *row);
       }
     }
 }
@@ -109,11 +121,11 @@ static const double *multiply(mms_constraint *constraint) {
   mms_constraint_whole *whole = &constraint->whole;
   const int64_t n = constraint->dim, rows = n < LEAST_PANELLED ? n : (n + PANELS - 1) / PANELS;
   const int ranks = mms_team_node_size(whole->team), me = mms_team_node_rank(whole->team);
-  double *product = whole->board != NULL ? mms_shared_data(whole->board) : whole->inverse;
+  double *product = whole->board != NULL ? mms_shared_data(whole->board) : whole->root;
   for (int64_t first = 0, panel = 0; first < n; first += rows, panel++)
     if (panel % ranks == me)
       mms_dense_multiply(false, false, n - first < rows ? n - first : rows, n, n, 1.0, whole->a + first * n,
-                         whole->turn, 0.0, product + first * n);
+                         whole->c, 0.0, product + first * n);
   if (whole->board != NULL) mms_shared_synchronise(whole->board);
   return product;
 }
@@ -121,18 +133,16 @@ static const double *multiply(mms_constraint *constraint) {
 double mms_constraint_assemble(mms_constraint *constraint) {
   mms_constraint_whole *whole = &constraint->whole;
   int64_t n = constraint->dim;
-  double particles = (double)constraint->blocks.total, *a = whole->a, *x = whole->turn, *m = constraint->center;
+  double particles = (double)constraint->blocks.total, *a = whole->a, *x = whole->c, *m = constraint->center;
   double *work = whole->eigenvalues;
   project(n, particles, whole->c, a);
   double columns = sqrt(mms_square_longest(n, a, work));
-  add_ones(n, particles, whole->d, whole->c, a, x);
+  add_ones(n, particles, whole->d, a, x);
   memcpy(m, constraint->sum_w, (size_t)n * sizeof *m);
-  for (int64_t i = 0; i < n; i++) /* not by BLAS, whose product packs all of A for one row */
-    for (int64_t j = 0; j < n; j++) m[j] += constraint->sum_y[i] * a[i * n + j];
-  for (int64_t k = 0; k < n; k++) m[k] /= particles;
+  add_mean(n, particles, constraint->sum_y, a, m);
   /* With ‖Y‖² = P, a = ‖A‖ and s = ‖S‖/P the terms of Gram/P add up to (a + √s)² at most, much more than Gram/P itself
    * where a large step runs along Y and the projection takes it back. */
-  double norm = mms_square_norm(n, a, work), sum = norm + sqrt(mms_packed_norm(n, whole->s, work) / particles);
+  double norm = mms_square_norm(n, a, work), sum = norm + sqrt(mms_packed_length(n, whole->s) / particles);
   /* With O = U + Uᵀ, A O A − A U − Uᵀ A = c O c − c Uᵀ − U c. An entry of c Uᵀ or U c is no larger than a row of O
    * times a column of c, one of c O c no larger than that times ‖c‖ <= 1 + ‖A‖. */
   double rows = sqrt(mms_packed_longest_beside(n, whole->d, work)) / particles;

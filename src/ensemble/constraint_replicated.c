@@ -21,12 +21,12 @@ static void carve_all(mms_constraint *constraint) {
   mms_constraint_whole *whole = &constraint->whole;
   int64_t d = constraint->dim, square = d * d;
   whole->memory_count = 0;
-  whole->packed = carve(whole, mms_panels_step_length(d));
   whole->panel = carve(whole, mms_panels_room(d));
   whole->a = carve(whole, square);
   whole->root = carve(whole, square);
-  whole->inverse = carve(whole, square);
-  whole->turn = carve(whole, square);
+  const bool polar = constraint->retraction == MMS_RETRACTION_POLAR;
+  whole->inverse = polar ? carve(whole, square) : whole->root;
+  whole->turn = polar ? carve(whole, square) : NULL;
   whole->eigenvalues = carve(whole, d);
   whole->tile = carve(whole, constraint->blocks.size * d);
   whole->refused = carve(whole, constraint->blocks.end - constraint->blocks.first);
@@ -59,17 +59,16 @@ static int64_t add(mms_constraint *constraint, mms_exact_sum *sum, const double 
   return mms_panels_add(&panels, sum, y, w, count);
 }
 
-static void total(mms_constraint *constraint, const mms_exact_sum *sum, bool step) {
+static void total(mms_constraint *constraint, mms_exact_sum *sum, bool step) {
   mms_constraint_whole *whole = &constraint->whole;
-  int64_t d = constraint->dim, triangle = mms_panels_triangle(d), at = step ? 2 * d : d;
-  double *packed = whole->packed;
-  mms_exact_sum_read_coarse(sum, 0, step ? mms_panels_step_length(d) : mms_panels_plain_length(d), packed);
-  memcpy(constraint->sum_y, packed, (size_t)d * sizeof *packed);
-  whole->d = packed + at;
+  int64_t d = constraint->dim, triangle = mms_panels_triangle(d);
+  double *totals = mms_exact_sum_totals(sum);
+  memcpy(constraint->sum_y, totals, (size_t)d * sizeof *totals);
+  whole->d = totals + (step ? 2 * d : d);
   if (!step) return;
-  memcpy(constraint->sum_w, packed + d, (size_t)d * sizeof *packed);
-  whole->s = packed + at + triangle;
-  whole->c = packed + at + 2 * triangle;
+  memcpy(constraint->sum_w, totals + d, (size_t)d * sizeof *totals);
+  whole->s = totals + 2 * d + triangle;
+  whole->c = totals + 2 * d + 2 * triangle;
 }
 
 static double defect(const mms_constraint *constraint) {
@@ -95,7 +94,7 @@ static double assemble_plain(mms_constraint *constraint) {
 }
 
 /* inverse = (Gram/P)^{-1/2} = Q w^{-1/2} Qᵀ; κ of the root. */
-static mms_status polar_root(mms_constraint *constraint, double *condition, mms_error *error) {
+static mms_status polar_root(mms_constraint *constraint, mms_root_size *size, mms_error *error) {
   int64_t n = constraint->dim;
   double *q = constraint->whole.turn, *w = constraint->whole.eigenvalues;
   mms_status status = mms_dense_eigen_with(&constraint->whole.eigen, n, constraint->whole.root, w, q, error);
@@ -104,28 +103,27 @@ static mms_status polar_root(mms_constraint *constraint, double *condition, mms_
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++) constraint->whole.root[i * n + j] = q[i * n + j] / sqrt(w[j]);
   mms_dense_multiply(false, true, n, n, n, 1.0, constraint->whole.root, q, 0.0, constraint->whole.inverse);
-  *condition = sqrt(w[0] / w[n - 1]);
+  if (size != NULL) size->condition = sqrt(w[0] / w[n - 1]);
   return MMS_OK;
 }
 
 /* inverse = R⁻¹ with RᵀR = Gram/P; κ₁(R). */
-static mms_status triangular_root(mms_constraint *constraint, double *condition, mms_error *error) {
+static mms_status triangular_root(mms_constraint *constraint, mms_root_size *size, mms_error *error) {
   int64_t n = constraint->dim;
-  mms_status status = mms_dense_cholesky_upper(n, constraint->whole.root, error);
+  double *root = constraint->whole.root, *work = constraint->whole.eigenvalues;
+  mms_status status = mms_dense_cholesky_upper(n, root, error);
   if (status != MMS_OK) return error == NULL ? status : mms_fail_within(error, "the second moment of the particles");
-  memcpy(constraint->whole.inverse, constraint->whole.root, (size_t)(n * n) * sizeof *constraint->whole.inverse);
-  status = mms_dense_invert_upper(n, constraint->whole.inverse, error);
-  if (status != MMS_OK) return status;
-  double *work = constraint->whole.eigenvalues;
-  *condition = mms_square_norm(n, constraint->whole.root, work) * mms_square_norm(n, constraint->whole.inverse, work);
-  return MMS_OK;
+  const double norm = size != NULL ? mms_square_norm(n, root, work) : 0.0;
+  status = mms_dense_invert_upper(n, root, error);
+  if (status == MMS_OK && size != NULL) size->condition = norm * mms_square_norm(n, root, work);
+  return status;
 }
 
-static mms_status factor(mms_constraint *constraint, double *condition, double *longest, mms_error *error) {
-  mms_status status = constraint->retraction == MMS_RETRACTION_POLAR ? polar_root(constraint, condition, error)
-                                                                     : triangular_root(constraint, condition, error);
-  if (status == MMS_OK)
-    *longest = mms_square_longest(constraint->dim, constraint->whole.inverse, constraint->whole.eigenvalues);
+static mms_status factor(mms_constraint *constraint, mms_root_size *size, mms_error *error) {
+  mms_status status = constraint->retraction == MMS_RETRACTION_POLAR ? polar_root(constraint, size, error)
+                                                                     : triangular_root(constraint, size, error);
+  if (status == MMS_OK && size != NULL)
+    size->longest = mms_square_longest(constraint->dim, constraint->whole.inverse, constraint->whole.eigenvalues);
   return status;
 }
 

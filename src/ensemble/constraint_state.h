@@ -16,6 +16,11 @@ enum {
   MMS_FINE_SUMS = MMS_FINE_RIDERS + MMS_RIDERS
 };
 
+typedef struct mms_root_size {
+  double condition; /* κ₁(R) (QR) or that of the square root of Gram/P (polar) */
+  double longest;   /* the largest square sum of a column of the inverse root */
+} mms_root_size;
+
 /* The d × d work behind one table of functions: the same on every rank (constraint_replicated.c), or spread over the
  * ranks (constraint_distributed.c). With D = YᵀY, S = WᵀW, C = YᵀW (constraint.h): */
 typedef struct mms_constraint_algebra {
@@ -31,16 +36,16 @@ typedef struct mms_constraint_algebra {
    * block or −1, and how many. y and w stay as they are until `total`. Local. */
   int64_t (*add)(mms_constraint *constraint, mms_exact_sum *sum, const double *y, const double *w, int64_t *count);
   /* After the reduction of `sum`: 1ᵀY and D, and of a step 1ᵀW, S and C too. Collective where distributed. */
-  void (*total)(mms_constraint *constraint, const mms_exact_sum *sum, bool step);
+  void (*total)(mms_constraint *constraint, mms_exact_sum *sum, bool step);
   /* max |D/P − I| over the upper triangle. Collective where distributed; alike on all ranks. */
   double (*defect)(const mms_constraint *constraint);
   /* A, center = m and root = Gram/P; the latter from D alone with center given. Both return a bound, `growth`,
    * of the terms that Gram/P was summed from; no entry of it lacks more than eps · growth. */
   double (*assemble)(mms_constraint *constraint); /* Collective where shared or distributed. */
   double (*assemble_plain)(mms_constraint *constraint);
-  /* From root = Gram/P: the inverse root, its condition, and the largest square sum of a column of it.
-   * MMS_ERR_NUMERIC where Gram is not positive definite, agreed where distributed. */
-  mms_status (*factor)(mms_constraint *constraint, double *condition, double *longest, mms_error *error);
+  /* From root = Gram/P: the inverse root, and its size unless that is NULL. MMS_ERR_NUMERIC where Gram is not positive
+   * definite, agreed where distributed. */
+  mms_status (*factor)(mms_constraint *constraint, mms_root_size *size, mms_error *error);
   /* y ← (y A + w − 1mᵀ) inverse, or y ← (y − 1mᵀ) inverse without w; w is destroyed. */
   void (*update)(mms_constraint *constraint, double *y, double *w);
   int64_t (*bytes)(const mms_constraint *constraint);
@@ -55,16 +60,16 @@ void mms_constraint_share_product(mms_constraint *constraint, const mms_team *te
 
 extern const mms_constraint_algebra mms_constraint_replicated, mms_constraint_distributed;
 
-/* Whole matrices, in `memory`, each on its own cache lines. */
+/* Whole matrices, in `memory` each on its own cache lines, or where their sums stood. */
 typedef struct mms_constraint_whole {
   mms_dense_eigen_work eigen; /* polar only */
-  double *packed;             /* [coarse sums of a step] their totals */
   double *panel;              /* see panels.h: some rows of a block's moments */
-  const double *d, *s, *c;    /* in `packed`: YᵀY and WᵀW, the rows of their upper triangles; YᵀW [d][d] */
+  const double *d, *s;        /* totals: YᵀY and WᵀW, the rows of their upper triangles */
+  double *c;                  /* [d][d] totals YᵀW, then X (constraint_gram.c) */
   double *a;                  /* [d][d] A = I − sym(C)/P */
-  double *root;               /* [d][d] Gram/P, then R (QR) or its eigenvectors (polar) */
-  double *inverse;            /* [d][d] B (constraint_gram.c) without a board, then R⁻¹ or (Gram/P)^{-1/2} */
-  double *turn;               /* [d][d] X (constraint_gram.c), then eigenvectors (polar) */
+  double *root;               /* [d][d] A X without a board, Gram/P, then R⁻¹ (QR) or the eigenvectors (polar) */
+  double *inverse;            /* [d][d] R⁻¹ in `root` (QR) or (Gram/P)^{-1/2} (polar) */
+  double *turn;               /* [d][d] polar only: eigenvectors */
   double *eigenvalues;        /* [d] */
   double *tile;               /* [block size][d] */
   double *refused, *squares;  /* [local blocks] see panels.h */

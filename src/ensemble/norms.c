@@ -50,6 +50,13 @@ double mms_packed_norm(int64_t n, const double *restrict packed, double *restric
 }
 
 MMS_CLONES
+double mms_packed_length(int64_t n, const double *packed) {
+  double diagonal = 0.0;
+  for (int64_t i = 0, at = 0; i < n; at += n - i, i++) diagonal += packed[at] * packed[at];
+  return sqrt(2.0 * sum_of(n * (n + 1) / 2, packed, 1) - diagonal);
+}
+
+MMS_CLONES
 double mms_packed_longest_beside(int64_t n, const double *restrict packed, double *restrict work) {
   memset(work, 0, (size_t)n * sizeof *work);
   for (int64_t i = 0; i < n; packed += n - i, i++) {

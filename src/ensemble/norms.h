@@ -13,6 +13,9 @@ double mms_packed_norm(int64_t n, const double *packed, double *work);
 double mms_square_longest(int64_t n, const double *a, double *work);
 double mms_packed_longest_beside(int64_t n, const double *packed, double *work);
 
+/* The Frobenius norm. */
+double mms_packed_length(int64_t n, const double *packed);
+
 /* The largest |a_ij|, j > i. */
 double mms_packed_beside(int64_t n, const double *packed);
 

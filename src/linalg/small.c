@@ -50,7 +50,7 @@ MMS_INLINE void take_off(int i, int rows, int n, ptrdiff_t width, double *a) {
     for (int r = 0; r < rows; r++) subtract(i, end, a[k * width + i + r], a + k * width, a + (i + r) * width);
 }
 
-MMS_CLONES
+MMS_FUSED_CLONES
 int mms_small_cholesky(int n, int width, double *a) {
   for (int i = 0; i < n; i += BAND) {
     const int rows = n - i < BAND ? n - i : BAND;
@@ -90,7 +90,7 @@ MMS_INLINE void multiply_below(int i, int rows, int n, ptrdiff_t width, double *
   }
 }
 
-MMS_CLONES
+MMS_FUSED_CLONES
 void mms_small_invert_upper(int n, int width, double *r) {
   for (int i = (n - 1) / BAND * BAND; i >= 0; i -= BAND) {
     const int rows = n - i < BAND ? n - i : BAND;

@@ -26,8 +26,9 @@ struct mms_exact_sum {
   int coarse_limbs; /* PAIR or TRIPLE */
   pair_units units;
   int count;          /* of int64 in the all-reduce */
-  int64_t *limbs;     /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused */
-  mms_node_sum *node; /* whose values the limbs are, or NULL; after a reduction the high ones are doubles then */
+  int64_t *limbs;     /* [coarse_limbs][coarse], high limbs first; [3][fine]; then the extras, then the refused.
+                       * After a reduction the high coarse ones are doubles, the totals */
+  mms_node_sum *node; /* whose values the limbs are, or NULL */
 };
 
 static const int64_t max_addends = (int64_t)1 << 23;
@@ -168,14 +169,6 @@ void mms_exact_sum_add_fine(mms_exact_sum *sum, int64_t first, int64_t count, co
 
 void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount) { extras(sum)[index] += amount; }
 
-void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team) {
-  if (mms_team_size(team) == 1) return;
-  if (sum->node != NULL)
-    mms_node_sum_reduce(sum->node);
-  else
-    MPI_Allreduce(MPI_IN_PLACE, sum->limbs, sum->count, MPI_INT64_T, MPI_SUM, mms_team_communicator(team));
-}
-
 __extension__ typedef unsigned __int128 wide;
 
 /* The double nearest to (a 2^80 + b 2^40 + c) 2^-72 (ties to even); |a|, |b|, |c| <= 2^62. Without branches on signs,
@@ -296,7 +289,7 @@ static void read_limbs(const mms_exact_sum *sum, int64_t first, int64_t count, d
     read_triples(count, high, next, next + length, values);
 }
 
-/* For mms_node_sum: totals take the place of their high limbs. */
+/* Totals take the place of their high limbs. */
 static void settle(void *context, int64_t first, int64_t count) {
   enum { PIECE = 1024 };
   mms_exact_sum *sum = context;
@@ -322,13 +315,23 @@ bool mms_exact_sum_share(mms_exact_sum *sum, const mms_team *team) {
   return true;
 }
 
+void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team) {
+  if (sum->node != NULL) {
+    mms_node_sum_reduce(sum->node);
+    return;
+  }
+  if (mms_team_size(team) > 1)
+    MPI_Allreduce(MPI_IN_PLACE, sum->limbs, sum->count, MPI_INT64_T, MPI_SUM, mms_team_communicator(team));
+  settle(sum, 0, sum->shape.coarse);
+}
+
+double *mms_exact_sum_totals(mms_exact_sum *sum) { return (double *)(void *)sum->limbs; }
+
 void mms_exact_sum_read_coarse(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {
-  if (!has(sum->shape.coarse, first, count))
-    read_nothing(count, values);
-  else if (sum->node != NULL)
+  if (has(sum->shape.coarse, first, count))
     memcpy(values, sum->limbs + first, (size_t)count * sizeof *values);
   else
-    read_limbs(sum, first, count, values);
+    read_nothing(count, values);
 }
 
 void mms_exact_sum_read_fine(const mms_exact_sum *sum, int64_t first, int64_t count, double *values) {

@@ -31,7 +31,6 @@ enum { MMS_RIDERS = 36 };
 
 /* What is known after a reduction. The lines up to repaired are the constraint's alone. */
 typedef struct mms_moments_report {
-  double condition;         /* κ₁(R) (QR) or that of the square root of Gram (polar) */
   double error_bound;       /* estimate of the covariance defect that one retraction would leave */
   bool repaired;            /* a second retraction was needed (see mms_constraint_apply) */
   double mean_defect;       /* max |1ᵀY|/P of the Y that went in */

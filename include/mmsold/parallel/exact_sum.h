@@ -42,8 +42,7 @@ mms_status mms_exact_sum_create(mms_exact_sum **sum, const mms_exact_sum_shape *
 void mms_exact_sum_free(mms_exact_sum **sum); /* Local, but Collective where shared; fine on NULL. */
 
 /* Once, before anything is added: from now on the ranks of a node reduce in memory that they share, and each carries
- * its part of the totals back into doubles for all, in half the time. The totals are the same; what has been reduced is
- * to be cleared before more is added. False, and nothing has changed, where that cannot be: one rank a node, nodes with
+ * its part of the totals back into doubles for all, in half the time. The totals are the same. False, and nothing has changed, where that cannot be: one rank a node, nodes with
  * different numbers of ranks, too little room for shared memory. The team is borrowed. Collective. */
 bool mms_exact_sum_share(mms_exact_sum *sum, const mms_team *team);
 bool mms_exact_sum_is_shared(const mms_exact_sum *sum); /* Local. */
@@ -59,10 +58,15 @@ void mms_exact_sum_add_fine(mms_exact_sum *sum, int64_t first, int64_t count, co
 /* Add to extra counter `index`. Local. */
 void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount);
 
-/* The one all-reduce. After it every rank reads the same totals. Collective: exactly one MPI_Allreduce of
+/* The one all-reduce. After it every rank reads the same totals, and before more is added the sums are to be cleared.
+ * Collective: exactly one MPI_Allreduce of
  * (2 coarse + 3 fine + extras + 1) int64, 3 coarse where there are more than 2^16 addends; where shared each rank of a
  * node makes it with its share of them, and none is made on a single node. Allocates nothing. */
 void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team);
+
+/* The totals of all coarse sums, [coarse], where they stand: the caller's to write over until the sums are cleared, if
+ * it does not read them otherwise. Local, after reduce. */
+double *mms_exact_sum_totals(mms_exact_sum *sum);
 
 /* Totals: the double nearest to the integer total, ties to even (never -0); NaN from places that the kind does not
  * have. Local, after reduce. */
