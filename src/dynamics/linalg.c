@@ -2,10 +2,11 @@
 #include "dynamics/method.h"
 #include <stdio.h>
 
-/* What the target and the constraint of a rank hold of d × d doubles where they are whole: three matrices, four, the
- * totals of a step (2), and their exact sums at two words each, of a step and of a plain retraction (4 + 1); the third
- * word that they have beyond 65,536 blocks is left out, so that the rule is one of d alone. */
-static const double WHOLE_MATRICES = 14.0;
+/* What the target and the constraint of a rank hold of d × d doubles where they are whole: three matrices, two, and
+ * their exact sums at two words each, of a step and of a plain retraction (4 + 1), where the rest of the algebra is done
+ * in place. The third word that sums have beyond 65,536 blocks and the polar retraction's own are left out, so that the
+ * rule is one of d alone. */
+static const double WHOLE_MATRICES = 10.0;
 
 mms_status mms_method_choose_linalg(const mms_dynamics_context *context, const mms_method_table *method,
                                     mms_linalg *linalg, char *reason, size_t size, mms_error *error) {

@@ -97,8 +97,7 @@ static void second_moment(int64_t n, double particles, const double *restrict a,
         const double *here = a + i * n, *from = b + i * n, *packed = s + mms_panels_triangle_row(n, i) - i;
         const int64_t begin = i > j0 ? i : j0, end = j0 + turned.cols;
         for (int64_t j = begin; j < end; j++)
-          row[j - j0] =
-              here[j] + (0.5 * (from[j] + turned.at[i - i0][j - j0]) + (packed[j] / particles - m[i] * m[j]));
+          row[j - j0] = here[j] + (0.5 * (from[j] + turned.at[i - i0][j - j0]) + (packed[j] / particles - m[i] * m[j]));
         memcpy(root + i * n + begin, row + begin - j0, (size_t)(end - begin) * sizeof *row);
       }
     }
@@ -124,8 +123,8 @@ static const double *multiply(mms_constraint *constraint) {
   double *product = whole->board != NULL ? mms_shared_data(whole->board) : whole->root;
   for (int64_t first = 0, panel = 0; first < n; first += rows, panel++)
     if (panel % ranks == me)
-      mms_dense_multiply(false, false, n - first < rows ? n - first : rows, n, n, 1.0, whole->a + first * n,
-                         whole->c, 0.0, product + first * n);
+      mms_dense_multiply(false, false, n - first < rows ? n - first : rows, n, n, 1.0, whole->a + first * n, whole->c,
+                         0.0, product + first * n);
   if (whole->board != NULL) mms_shared_synchronise(whole->board);
   return product;
 }

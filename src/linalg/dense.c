@@ -92,8 +92,8 @@ mms_status mms_dense_cholesky_upper(int64_t n, double *a, mms_error *error) {
   int size;
   mms_status status = mms_narrow(&size, n, "the order of a matrix", error);
   if (status != MMS_OK || size == 0) return status;
-  int info = size <= MMS_SMALL_FACTOR ? mms_small_cholesky(size, size, a)
-                                      : LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', size, a, size);
+  int info =
+      size <= MMS_SMALL ? mms_small_cholesky(size, size, a) : LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', size, a, size);
   if (info < 0) return mms_fail(error, MMS_ERR_INTERNAL, "Cholesky factorisation: argument %d is wrong", -info);
   if (info > 0)
     return mms_fail(error, MMS_ERR_NUMERIC,
@@ -123,7 +123,7 @@ int64_t mms_dense_cholesky_semidefinite(int64_t n, double *a, int *pivots, doubl
 /* In place R⁻¹ of R [n][n], whose rows are `width` apart, in halves:  (A B; 0 C)⁻¹ = (A⁻¹  −A⁻¹ B C⁻¹; 0  C⁻¹). Nearly
  * all of it is products with triangles, which BLAS makes much faster than LAPACK inverts. */
 static void invert_halves(int n, int width, double *r) {
-  if (n <= MMS_SMALL_INVERSE) {
+  if (n <= MMS_SMALL) {
     mms_small_invert_upper(n, width, r);
     return;
   }

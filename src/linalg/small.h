@@ -4,8 +4,8 @@
 #ifndef LINALG_SMALL_H
 #define LINALG_SMALL_H
 
-/* Up to this order the factor is faster than LAPACK's (measured with AVX-512), and the inverse than that by halves. */
-enum { MMS_SMALL_FACTOR = 128, MMS_SMALL_INVERSE = 128 };
+/* Up to this order the factor is faster than LAPACK's, and the inverse than that by halves (measured with AVX-512). */
+enum { MMS_SMALL = 128 };
 
 /* In place: the upper Cholesky factor of a symmetric matrix given by its upper triangle; what is below is of no meaning
  * before and after. 0, or the number (from 1) of the first pivot that is not positive. */

@@ -42,8 +42,9 @@ mms_status mms_exact_sum_create(mms_exact_sum **sum, const mms_exact_sum_shape *
 void mms_exact_sum_free(mms_exact_sum **sum); /* Local, but Collective where shared; fine on NULL. */
 
 /* Once, before anything is added: from now on the ranks of a node reduce in memory that they share, and each carries
- * its part of the totals back into doubles for all, in half the time. The totals are the same. False, and nothing has changed, where that cannot be: one rank a node, nodes with
- * different numbers of ranks, too little room for shared memory. The team is borrowed. Collective. */
+ * its part of the totals back into doubles for all, in half the time. The totals are the same. False, and nothing has
+ * changed, where that cannot be: one rank a node, nodes with different numbers of ranks, too little room for shared
+ * memory. The team is borrowed. Collective. */
 bool mms_exact_sum_share(mms_exact_sum *sum, const mms_team *team);
 bool mms_exact_sum_is_shared(const mms_exact_sum *sum); /* Local. */
 
