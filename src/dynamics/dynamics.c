@@ -275,6 +275,11 @@ int64_t mms_dynamics_bytes(const mms_dynamics *dynamics) {
   return bytes + (dynamics->method->bytes != NULL ? dynamics->method->bytes(dynamics) : 0);
 }
 
+int64_t mms_dynamics_shared_bytes(const mms_dynamics *dynamics) {
+  const int64_t board = dynamics->constraint != NULL ? mms_constraint_shared_bytes(dynamics->constraint) : 0;
+  return board + mms_field_shared_bytes(dynamics->field);
+}
+
 void mms_dynamics_describe(const mms_dynamics *dynamics, char *text, size_t size) {
   dynamics->method->describe(dynamics, text, size);
 }

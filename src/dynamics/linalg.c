@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 /* What the target and the constraint of a rank hold of d × d doubles where they are whole: three matrices, two, and
- * their exact sums at two words each, of a step and of a plain retraction (4 + 1), where the rest of the algebra is done
- * in place. The third word that sums have beyond 65,536 blocks and the polar retraction's own are left out, so that the
- * rule is one of d alone. */
+ * their exact sums at two words each, of a step and of a plain retraction (4 + 1), where the rest of the algebra is
+ * done in place. The third word that sums have beyond 65,536 blocks and the polar retraction's own are left out, so
+ * that the rule is one of d alone. */
 static const double WHOLE_MATRICES = 10.0;
 
 mms_status mms_method_choose_linalg(const mms_dynamics_context *context, const mms_method_table *method,

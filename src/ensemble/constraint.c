@@ -305,3 +305,8 @@ int64_t mms_constraint_bytes(const mms_constraint *constraint) {
   int64_t sums = (int64_t)(mms_exact_sum_bytes(constraint->step_sum) + mms_exact_sum_bytes(constraint->plain_sum));
   return constraint->algebra->bytes(constraint) + 3 * constraint->dim * (int64_t)sizeof(double) + sums;
 }
+
+int64_t mms_constraint_shared_bytes(const mms_constraint *constraint) {
+  const mms_shared *board = constraint->whole.board;
+  return board != NULL ? (int64_t)mms_shared_bytes(board) : 0;
+}

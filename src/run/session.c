@@ -95,7 +95,7 @@ mms_status mms_session_describe(const mms_session *session, char **text, mms_err
   /* Where the training set's window is not shared (one rank on a node) it is simply that rank's. */
   const mms_training *training = &session->training;
   const double copy = training->partitioned ? 0.0 : (double)mms_shared_bytes(training->memory);
-  const double shared = copy + (double)mms_field_shared_bytes(field);
+  const double shared = copy + (double)mms_dynamics_shared_bytes(session->dynamics);
   double largest[2] = {(double)(mms_dynamics_bytes(session->dynamics) + mms_training_bytes(training)),
                        (double)blocks->n_local};
   mms_team_max_double(request->team, largest, 2);

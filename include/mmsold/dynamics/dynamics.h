@@ -133,7 +133,8 @@ mms_ensemble *mms_dynamics_ensemble(mms_dynamics *dynamics);
 const mms_exact_sum *mms_dynamics_sums(const mms_dynamics *dynamics); /* what a step reduces */
 bool mms_dynamics_moments_are_exact(const mms_dynamics *dynamics);    /* moves on the moment manifold */
 const mms_tilt *mms_dynamics_tilt(const mms_dynamics *dynamics);      /* NULL where there is none */
-int64_t mms_dynamics_bytes(const mms_dynamics *dynamics);             /* private memory of this rank */
+int64_t mms_dynamics_bytes(const mms_dynamics *dynamics);             /* memory of this rank */
+int64_t mms_dynamics_shared_bytes(const mms_dynamics *dynamics);      /* shared per node */
 
 /* Where the d × d algebra is done, and why, in one line. Local. */
 const char *mms_dynamics_linalg(const mms_dynamics *dynamics);

@@ -90,6 +90,7 @@ mms_status mms_constraint_measure(mms_constraint *constraint, const mms_team *te
                                   double *mean_defect, double *covariance_defect, mms_error *error);
 
 mms_moments_report mms_constraint_report(const mms_constraint *constraint);
-int64_t mms_constraint_bytes(const mms_constraint *constraint);
+int64_t mms_constraint_bytes(const mms_constraint *constraint);        /* memory of this rank */
+int64_t mms_constraint_shared_bytes(const mms_constraint *constraint); /* shared per node */
 
 #endif

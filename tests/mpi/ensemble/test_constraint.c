@@ -6,7 +6,7 @@
 #include "mmsold/random/random.h"
 #include "parallel/team_mpi.h"
 
-enum { STEPS = 3, SIZE = 16 };
+enum { STEPS = 3, SIZE = 16, SHARED_FROM = 256 };
 
 static void fill(uint64_t seed, double scale, int64_t first, int64_t count, double *values) {
   mms_random_normals((mms_random_key){.seed = seed, .stream = MMS_STREAM_TEST}, first, count, values);
@@ -23,6 +23,8 @@ static double *walk(const mms_team *of, int64_t total, int64_t d, mms_retraction
   assert_true(y != NULL && w != NULL);
   expect_ok(mms_constraint_create(&constraint, &blocks, d, retraction, &error), &error);
   if (shared) mms_constraint_share(constraint, of);
+  const bool together = mms_exact_sum_is_shared(mms_constraint_sums(constraint)) && d >= SHARED_FROM;
+  assert_int_equal(mms_constraint_shared_bytes(constraint), together ? d * d * (int64_t)sizeof *y : 0);
   fill(1, 1.0, before, entries, y);
   expect_ok(mms_constraint_retract(constraint, of, y, &error), &error);
   for (uint64_t step = 0; step < STEPS; step++) {
@@ -62,6 +64,7 @@ static void few_dimensions(void **state) {
 static void many_dimensions(void **state) {
   (void)state;
   check(300, 259, MMS_RETRACTION_QR);
+  check(300, 259, MMS_RETRACTION_POLAR);
 }
 
 int main(int argc, char **argv) {
