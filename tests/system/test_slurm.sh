@@ -147,7 +147,7 @@ same_as_whole chained
 # A rank dies while the others wait for it: they are told by TERM, and everything ends within seconds, each process by
 # itself (143 is theirs; Slurm would kill them after KillWait); nothing requeues it by itself, and the same line goes on.
 held killed
-grep -q '^resumed' "mmsold-$killed.log" || { cat "mmsold-$killed.log"; fail "the run that was stopped in order did not go on"; }
+wait_for "grep -q '^resumed' mmsold-$killed.log" 60 # which srun may write a moment after the run did
 kill -KILL "$(scontrol listpids "$killed.0" | awk '$5 == 1 { print $1 }')"
 let_go killed
 died=$SECONDS
@@ -172,9 +172,10 @@ lose_node() {
   wait_for "[ \"\$(info $lost JobState)\" = PENDING ]" 300
   slurmd -f "$SLURM_CONF" -N n0
 }
-# so_far RESUMED FINISHED: that many lines in its log.
+# so_far RESUMED FINISHED: that many lines in its log, which srun may write a moment after the run did.
+said() { echo "$(grep -c '^resumed' "mmsold-$lost.log") $(grep -c '^finished' "mmsold-$lost.log")"; }
 so_far() {
-  [ "$(grep -c '^resumed' "mmsold-$lost.log") $(grep -c '^finished' "mmsold-$lost.log")" = "$1 $2" ] ||
+  (wait_for "[ \"\$(said)\" = '$1 $2' ]" 60) ||
     { cat "mmsold-$lost.log"; fail "the run of the lost node: not resumed $1 and finished $2 times"; }
 }
 hold lost
