@@ -54,8 +54,9 @@ static const exact_kind exact_kinds[] = {{COARSE_UNIT, 2, MMS_EXACT_SUM_FINEST_A
                                          {50, -2, 16384, 8193, true},
                                          {48, -4, 32768, 16385, true},
                                          {COARSEST_UNIT, -6, MMS_EXACT_SUM_PAIRED_ADDENDS, 32769, true},
+                                         {FINE_UNIT, 20, INT64_C(1) << 23, 65537, true},
                                          {FINE_UNIT, 20, INT64_C(1) << 23, 1, false}};
-enum { EXACT_KINDS = 6 };
+enum { EXACT_KINDS = 7 };
 
 /* Zero sums of a kind for so many addends. */
 static inline mms_exact_sum *exact_make(const exact_kind *kind, int64_t length, int64_t addends) {

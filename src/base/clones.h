@@ -4,15 +4,11 @@
 
 /* Before a function: one version of it for each of these instruction sets, chosen when the program is loaded. All give
  * the same bits: they use only operations that IEEE 754 rounds correctly, and products are never fused
- * (-ffp-contract=off). MMS_FUSED_CLONES is for sources where they are, where the processor can: like those of BLAS,
- * their bits are the same on processors of one type only. Not under AddressSanitizer, which is not ready when the
- * choice is made. */
+ * (-ffp-contract=off). Not under AddressSanitizer, which is not ready when the choice is made. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define MMS_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#define MMS_FUSED_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
 #else
 #define MMS_CLONES
-#define MMS_FUSED_CLONES
 #endif
 
 /* Compiled into its caller, for the instruction set and the constant arguments of that. */

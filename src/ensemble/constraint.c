@@ -176,9 +176,9 @@ static mms_status factor(mms_constraint *constraint, double growth, mms_error *e
 
 /* On the manifold Gram/P = I + the second moment of the projected and centred W, whose eigenvalues are 1 or more: then
  * max_j |R⁻¹ e_j|² <= 1 (2 beside it) and growth alone bounds the rounding. Off it by E = YᵀY/P − I and e = Yᵀ1/P the
- * eigenvalues are lower by some growth (|E| + |e|), the norms at most d times the defects. With a factor of two for
- * these, and one for last bits, no rank can find a bound above REPAIR_ABOVE, nor a matrix that is singular. Decided
- * from sums that are exact by arithmetic that is the same on every processor. */
+ * eigenvalues are lower by 4 growth (|E| + |e|) at most, the norms at most d times the defects. With a factor of two
+ * for these, and one for last bits, no rank can find a bound above REPAIR_ABOVE, nor a matrix that is singular.
+ * Decided from sums that are exact by arithmetic that is the same on every processor. */
 static bool is_calm(const mms_constraint *constraint, double growth) {
   const mms_moments_report *report = &constraint->report;
   double off = (double)constraint->dim * (report->mean_defect + report->covariance_defect);

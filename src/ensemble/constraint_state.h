@@ -67,7 +67,7 @@ typedef struct mms_constraint_whole {
   const double *d, *s;        /* totals: YᵀY and WᵀW, the rows of their upper triangles */
   double *c;                  /* [d][d] totals YᵀW, then X (constraint_gram.c) */
   double *a;                  /* [d][d] A = I − sym(C)/P */
-  double *root;               /* [d][d] A X without a board, Gram/P, then R⁻¹ (QR) or the eigenvectors (polar) */
+  double *root;               /* [d][d] A X without a board, Gram/P, then R⁻¹ (QR) or Q w^{-1/2} (polar) */
   double *inverse;            /* [d][d] R⁻¹ in `root` (QR) or (Gram/P)^{-1/2} (polar) */
   double *turn;               /* [d][d] polar only: eigenvectors */
   double *eigenvalues;        /* [d] */

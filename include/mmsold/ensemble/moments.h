@@ -31,7 +31,7 @@ enum { MMS_RIDERS = 36 };
 
 /* What is known after a reduction. The lines up to repaired are the constraint's alone. */
 typedef struct mms_moments_report {
-  double error_bound;       /* estimate of the covariance defect that one retraction would leave */
+  double error_bound;       /* of the covariance defect that one retraction would leave: a bound or an estimate */
   bool repaired;            /* a second retraction was needed (see mms_constraint_apply) */
   double mean_defect;       /* max |1ᵀY|/P of the Y that went in */
   double covariance_defect; /* max |YᵀY/P − I| of the Y that went in */

@@ -60,9 +60,9 @@ void mms_exact_sum_add_fine(mms_exact_sum *sum, int64_t first, int64_t count, co
 void mms_exact_sum_count(mms_exact_sum *sum, int index, int64_t amount);
 
 /* The one all-reduce. After it every rank reads the same totals, and before more is added the sums are to be cleared.
- * Collective: exactly one MPI_Allreduce of
- * (2 coarse + 3 fine + extras + 1) int64, 3 coarse where there are more than 2^16 addends; where shared each rank of a
- * node makes it with its share of them, and none is made on a single node. Allocates nothing. */
+ * Collective: exactly one MPI_Allreduce of (2 coarse + 3 fine + extras + 1) int64, 3 coarse where there are more than
+ * 2^16 addends; where shared each rank of a node makes it with its share of them, and none is made on a single node.
+ * Allocates nothing. */
 void mms_exact_sum_reduce(mms_exact_sum *sum, const mms_team *team);
 
 /* The totals of all coarse sums, [coarse], where they stand: the caller's to write over until the sums are cleared, if

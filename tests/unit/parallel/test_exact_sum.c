@@ -66,11 +66,11 @@ static void most_addends_fit(void **state) {
   enum { LENGTH = 6 };
   for (int k = 0; k < EXACT_KINDS; k++) {
     const exact_kind *kind = &exact_kinds[k];
-    const double high = kind->coarse ? ldexp(1.0, 47 - (kind->unit + 46) / 2) : 0x1p8, unit = ldexp(1.0, -kind->unit);
+    const bool pair = kind->unit != FINE_UNIT;
+    const double high = pair ? ldexp(1.0, 47 - (kind->unit + 46) / 2) : 0x1p8, unit = ldexp(1.0, -kind->unit);
     /* The largest of a limb alone, and what a higher limb leaves: half of its unit. */
-    const double values[LENGTH] = {0x1.fffffffffffffp46, -0x1.fffffffffffffp46,
-                                   0.5 * high,           -0.5 * high,
-                                   1.5 * high,           kind->coarse ? 3.0 * unit : -0x1p-33};
+    const double values[LENGTH] = {0x1.fffffffffffffp46, -0x1.fffffffffffffp46,       0.5 * high, -0.5 * high,
+                                   1.5 * high,           pair ? 3.0 * unit : -0x1p-33};
     mms_exact_sum *sum = exact_make(kind, LENGTH, kind->most_addends);
     for (int64_t a = 0; a < kind->most_addends; a++) exact_add(sum, kind, 0, LENGTH, values);
     double totals[LENGTH];
