@@ -185,16 +185,22 @@ static mms_status write_checkpoint_into(mms_session *session, mms_h5 *file, bool
   return status;
 }
 
-/* A file of the name to be written that this run did not make is kept under another name. Collective; agreed. */
+/* A file of the name to be written that this run did not make, or at another step, is kept under another name.
+ * Collective; agreed. */
 static mms_status spare_foreign(const mms_session *session, const char *path, mms_error *error) {
   const mms_run_request *request = session->request;
   mms_status status = MMS_OK;
   bool there = false;
+  int64_t step = -1;
   if (mms_team_rank(request->team) == 0) status = mms_folder_look(path, &there, error);
-  if (there && !mms_resume_is_ours(session, path, mms_dynamics_steps_done(session->dynamics))) {
+  const bool ours = there && mms_resume_is_ours(session, path, &step);
+  if (there && !(ours && step == mms_dynamics_steps_done(session->dynamics))) {
     char *aside = NULL;
     status = mms_folder_set_aside(path, &aside, error);
-    if (aside != NULL) mms_log_warn(request->log, "%s is not of this run: it is kept as %s", path, aside);
+    if (aside != NULL && ours)
+      mms_log_info(request->log, "%s of step %lld is kept as %s", path, (long long)step, aside);
+    else if (aside != NULL)
+      mms_log_warn(request->log, "%s is not of this run: it is kept as %s", path, aside);
     free(aside);
   }
   return mms_team_agree(request->team, status, error);

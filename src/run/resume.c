@@ -116,14 +116,13 @@ mms_status mms_resume_check_finished(const mms_run_request *request, uint64_t ch
   return mms_team_agree(request->team, status, error);
 }
 
-bool mms_resume_is_ours(const mms_session *session, const char *path, int64_t step) {
+bool mms_resume_is_ours(const mms_session *session, const char *path, int64_t *step) {
   mms_h5 *file = NULL;
   char *then = NULL;
-  int64_t its_step = -1;
   uint64_t checksum = 0;
   const bool ours = mms_h5_open(&file, NULL, path, NULL) == MMS_OK &&
                     mms_h5_read_text(file, "/", "configuration", &then, NULL) == MMS_OK &&
-                    mms_h5_read_int(file, "/", "step", &its_step, NULL) == MMS_OK && its_step == step &&
+                    mms_h5_read_int(file, "/", "step", step, NULL) == MMS_OK &&
                     mms_h5_read_uint(file, "/", "training_checksum", &checksum, NULL) == MMS_OK &&
                     checksum == session->training.checksum &&
                     mms_configuration_compatible(then, session->request->configuration, path, NULL) == MMS_OK;

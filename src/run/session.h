@@ -75,8 +75,9 @@ mms_status mms_resume_look(const mms_run_request *request, mms_found *found, uin
 /* The result there is finished: is the training set still that of `checksum` (rank 0's)? MMS_ERR_INPUT: it has changed.
  * One that cannot be read is a warning. Collective; agreed. */
 mms_status mms_resume_check_finished(const mms_run_request *request, uint64_t checksum, mms_error *error);
-/* Was the file `path` made by a run like this one (same configuration and training set), after `step` steps? Local. */
-bool mms_resume_is_ours(const mms_session *session, const char *path, int64_t step);
+/* Was the file `path` made by a run like this one (same configuration and training set)? Then after *step steps. Local.
+ */
+bool mms_resume_is_ours(const mms_session *session, const char *path, int64_t *step);
 /* Read the newest good checkpoint into the session; damaged ones are named and passed over; none
  * good is an error. Collective; agreed. */
 mms_status mms_resume_read(mms_session *session, mms_error *error);

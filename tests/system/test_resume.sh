@@ -18,6 +18,7 @@ same_as_whole() { same_bits whole/samples.h5 "$1/samples.h5" "$1, against the un
 # more steps after a finished run, at other rank counts
 run_ranks 3 run c.yaml --quiet --output.directory=more --sampler.steps=17
 expect_exit 0 'resumed .*step 17 of 40' run_ranks 1 run c.yaml --output.directory=more
+grep -q '^more/samples.h5 of step 17 is kept as more/samples.h5.old-1' expect.log || { cat expect.log; fail "no word on the shorter result"; }
 same_as_whole more
 expect_exit 0 'nothing to do' run_ranks 2 run c.yaml --output.directory=more
 
