@@ -15,7 +15,6 @@ struct mms_moments {
   const mms_target *target;
   mms_exact_sum *sum; /* coarse: 1ᵀY and the triangle of YᵀY */
   mms_moments_report report;
-  double *totals;  /* [coarse sums] */
   double *second;  /* [d][d] YᵀY */
   double *panel;   /* see panels.h */
   double *refused; /* [local blocks] */
@@ -34,7 +33,6 @@ mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, c
   made->blocks = *blocks;
   made->target = target;
   status = mms_exact_sum_create(&made->sum, &shape, error);
-  if (status == MMS_OK) status = mms_allocate_doubles(&made->totals, length, "the moments of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->second, d * d, "the moments of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->panel, mms_panels_room(d), "the moments of a step", error);
   if (status == MMS_OK)
@@ -49,7 +47,6 @@ mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, c
 void mms_moments_free(mms_moments **moments) {
   if (*moments == NULL) return;
   mms_exact_sum_free(&(*moments)->sum);
-  free((*moments)->totals);
   free((*moments)->second);
   free((*moments)->panel);
   free((*moments)->refused);
@@ -122,9 +119,11 @@ int64_t mms_moments_counter(const mms_moments *moments, int counter) {
   return mms_exact_sum_extra(moments->sum, counter);
 }
 
-/* Defects from the totals, against I, or against Σ* in units of itself where Y is Z − μ* over a number. */
+/* After a reduction: defects from its totals, against I, or against Σ* in units of itself where Y is Z − μ* over a
+ * number. */
 static void find_defects(mms_moments *moments, double *mean_defect, double *covariance_defect) {
   const mms_target *target = moments->target;
+  const double *totals = mms_exact_sum_totals(moments->sum);
   int64_t d = target->dim;
   double particles = (double)moments->blocks.total, scale = 1.0, spread = 1.0;
   bool scalar = target->kind == MMS_FACTOR_SCALAR;
@@ -133,10 +132,10 @@ static void find_defects(mms_moments *moments, double *mean_defect, double *cova
     spread = 0.0;
     for (int64_t k = 0; k < d; k++) spread = fmax(spread, target->covariance.data[k * d + k]);
   }
-  mms_panels_unpack(d, moments->totals + d, moments->second);
+  mms_panels_unpack(d, totals + d, moments->second);
   *mean_defect = *covariance_defect = 0.0;
   for (int64_t i = 0; i < d; i++) {
-    *mean_defect = fmax(*mean_defect, scale * fabs(moments->totals[i]) / particles / sqrt(spread));
+    *mean_defect = fmax(*mean_defect, scale * fabs(totals[i]) / particles / sqrt(spread));
     for (int64_t j = i; j < d; j++) {
       double wanted = scalar ? target->covariance.data[i * d + j] : (i == j ? 1.0 : 0.0);
       double found = scale * scale * moments->second[i * d + j] / particles;
@@ -156,7 +155,6 @@ static mms_status reduce(mms_moments *moments, const mms_team *team, mms_error *
   if (mms_moments_counter(moments, MMS_COUNT_NONFINITE) > 0)
     return mms_fail(error, MMS_ERR_NUMERIC, "the moments of %lld block(s) of particles are not finite or too large",
                     (long long)mms_moments_counter(moments, MMS_COUNT_NONFINITE));
-  mms_exact_sum_read_coarse(moments->sum, 0, mms_panels_plain_length(moments->target->dim), moments->totals);
   return MMS_OK;
 }
 
@@ -189,6 +187,6 @@ mms_status mms_moments_measure(mms_moments *moments, const mms_team *team, const
 
 int64_t mms_moments_bytes(const mms_moments *moments) {
   int64_t d = moments->target->dim, blocks = moments->blocks.end - moments->blocks.first;
-  int64_t doubles = mms_panels_plain_length(d) + d * d + mms_panels_room(d) + blocks;
+  int64_t doubles = d * d + mms_panels_room(d) + blocks;
   return doubles * (int64_t)sizeof(double) + (int64_t)mms_exact_sum_bytes(moments->sum);
 }

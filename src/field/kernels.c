@@ -1,5 +1,6 @@
 #include "field/kernels.h"
 
+#include "base/processor.h"
 #include "mmsold/field/field.h"
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +34,12 @@ static bool tiles_granted(void) {
 
 const mms_field_kernel_table *mms_field_kernels_named(const char *name) {
 #ifdef MMS_KERNELS_X86
-  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool avx512 = mms_processor_avx512();
 #ifdef MMS_KERNELS_AMX
   if (avx512 && strcmp(name, "amx") == 0 && tiles_granted()) return &mms_field_kernels_amx;
 #endif
   if (avx512 && strcmp(name, "avx512") == 0) return &mms_field_kernels_avx512;
-  if (avx2 && strcmp(name, "avx2") == 0) return &mms_field_kernels_avx2;
+  if (strcmp(name, "avx2") == 0 && mms_processor_avx2()) return &mms_field_kernels_avx2;
 #endif
   return strcmp(name, "portable") == 0 ? &mms_field_kernels_portable : NULL;
 }

@@ -1,6 +1,6 @@
 #include "linalg/small.h"
 
-#include <stdbool.h>
+#include "base/processor.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -12,11 +12,8 @@ extern const mms_small_kernels mms_small_kernels_avx512;
 
 const mms_small_kernels *mms_small_kernels_named(const char *name) {
 #ifdef MMS_KERNELS_X86
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (avx512 && strcmp(name, "avx512") == 0) return &mms_small_kernels_avx512;
-  if (avx2 && strcmp(name, "avx2") == 0) return &mms_small_kernels_avx2;
+  if (strcmp(name, "avx512") == 0 && mms_processor_avx512()) return &mms_small_kernels_avx512;
+  if (strcmp(name, "avx2") == 0 && mms_processor_avx2()) return &mms_small_kernels_avx2;
 #endif
   return strcmp(name, "portable") == 0 ? &mms_small_kernels_portable : NULL;
 }

@@ -147,7 +147,8 @@ same_as_whole chained
 # A rank dies while the others wait for it: they are told by TERM, and everything ends within seconds, each process by
 # itself (143 is theirs; Slurm would kill them after KillWait); nothing requeues it by itself, and the same line goes on.
 held killed
-wait_for "grep -q '^resumed' mmsold-$killed.log" 60 # which srun may write a moment after the run did
+(wait_for "grep -q '^resumed' mmsold-$killed.log" 60) || # which srun may write a moment after the run did
+  { cat "mmsold-$killed.log"; fail "the run that was stopped in order did not go on"; }
 kill -KILL "$(scontrol listpids "$killed.0" | awk '$5 == 1 { print $1 }')"
 let_go killed
 died=$SECONDS
