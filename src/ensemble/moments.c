@@ -15,7 +15,6 @@ struct mms_moments {
   const mms_target *target;
   mms_exact_sum *sum; /* coarse: 1ᵀY and the triangle of YᵀY */
   mms_moments_report report;
-  double *second;  /* [d][d] YᵀY */
   double *panel;   /* see panels.h */
   double *refused; /* [local blocks] */
 };
@@ -33,7 +32,6 @@ mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, c
   made->blocks = *blocks;
   made->target = target;
   status = mms_exact_sum_create(&made->sum, &shape, error);
-  if (status == MMS_OK) status = mms_allocate_doubles(&made->second, d * d, "the moments of a step", error);
   if (status == MMS_OK) status = mms_allocate_doubles(&made->panel, mms_panels_room(d), "the moments of a step", error);
   if (status == MMS_OK)
     status = mms_allocate_doubles(&made->refused, blocks->end - blocks->first, "the moments of a step", error);
@@ -47,7 +45,6 @@ mms_status mms_moments_create(mms_moments **moments, const mms_blocks *blocks, c
 void mms_moments_free(mms_moments **moments) {
   if (*moments == NULL) return;
   mms_exact_sum_free(&(*moments)->sum);
-  free((*moments)->second);
   free((*moments)->panel);
   free((*moments)->refused);
   free(*moments);
@@ -132,13 +129,13 @@ static void find_defects(mms_moments *moments, double *mean_defect, double *cova
     spread = 0.0;
     for (int64_t k = 0; k < d; k++) spread = fmax(spread, target->covariance.data[k * d + k]);
   }
-  mms_panels_unpack(d, totals + d, moments->second);
   *mean_defect = *covariance_defect = 0.0;
   for (int64_t i = 0; i < d; i++) {
     *mean_defect = fmax(*mean_defect, scale * fabs(totals[i]) / particles / sqrt(spread));
+    const double *packed = totals + d + mms_panels_triangle_row(d, i) - i;
     for (int64_t j = i; j < d; j++) {
       double wanted = scalar ? target->covariance.data[i * d + j] : (i == j ? 1.0 : 0.0);
-      double found = scale * scale * moments->second[i * d + j] / particles;
+      double found = scale * scale * packed[j] / particles;
       *covariance_defect = fmax(*covariance_defect, fabs(found - wanted) / spread);
     }
   }
@@ -187,6 +184,6 @@ mms_status mms_moments_measure(mms_moments *moments, const mms_team *team, const
 
 int64_t mms_moments_bytes(const mms_moments *moments) {
   int64_t d = moments->target->dim, blocks = moments->blocks.end - moments->blocks.first;
-  int64_t doubles = d * d + mms_panels_room(d) + blocks;
+  int64_t doubles = mms_panels_room(d) + blocks;
   return doubles * (int64_t)sizeof(double) + (int64_t)mms_exact_sum_bytes(moments->sum);
 }

@@ -20,14 +20,6 @@ int64_t mms_panels_step_length(int64_t d) { return 2 * mms_panels_plain_length(d
 
 int64_t mms_panels_triangle_row(int64_t d, int64_t i) { return i * d - i * (i - 1) / 2; }
 
-void mms_panels_unpack(int64_t d, const double *packed, double *square) {
-  for (int64_t i = 0; i < d; i++) {
-    memcpy(square + i * d + i, packed, (size_t)(d - i) * sizeof *square);
-    packed += d - i;
-  }
-  mms_dense_mirror_upper(d, square);
-}
-
 /* Rows first .. first + count − 1 of the packed triangle of AᵀA, A [rows][d], into the sums from `at` on. Returns the
  * part of the trace that is on them. */
 static double add_gram(const mms_panels *panels, mms_exact_sum *sum, int64_t at, int64_t rows, const double *a,

@@ -39,7 +39,4 @@ int64_t mms_panels_add_riders(mms_exact_sum *sum, int64_t at, int64_t count, con
 /* Where row i of an upper triangle begins, at its diagonal, in the packed form. */
 int64_t mms_panels_triangle_row(int64_t d, int64_t i);
 
-/* square [d][d] from its packed upper triangle. */
-void mms_panels_unpack(int64_t d, const double *packed, double *square);
-
 #endif
